@@ -1,0 +1,1 @@
+"""The validating and mutating webhook."""

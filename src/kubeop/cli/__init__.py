@@ -1,0 +1,1 @@
+"""The `kubeop` command, one file a group."""

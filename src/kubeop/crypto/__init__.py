@@ -1,0 +1,1 @@
+"""Key ring, envelopes, KMS providers, tokens and certificates."""

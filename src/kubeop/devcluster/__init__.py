@@ -1,0 +1,1 @@
+"""A real single-node cluster for trial, molecule and benchmarks."""

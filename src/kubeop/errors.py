@@ -1,0 +1,95 @@
+"""Every error that kubeop raises on purpose, in one tree.
+
+An error's text is one sentence that says what is wrong and where, and a hint that says what to do next.
+It never holds a secret: no key, token, kubeconfig or database password.
+
+KubeopError
+├── InputError              what the user gave cannot be used
+│   ├── QuantityError       not a Kubernetes quantity
+│   └── KubeconfigError     not a readable kubeconfig
+├── CryptoError             a key is missing, wrong, or a sealed value was altered
+├── TokenError              a JWT that is missing, expired, or not ours
+├── ClusterError            a Kubernetes API server
+│   ├── ClusterUnreachable  it does not answer, or not as itself
+│   ├── ApiError            it answered with an error status
+│   │   └── ApplyConflict   another field manager owns a field that we want to set
+│   └── WaitError           an object did not become ready, and why
+├── ManagerError            the kubeop manager's API refused or did not answer
+├── DatabaseError           PostgreSQL is down, or the schema is not the one expected
+└── DevClusterError         the embedded cluster cannot start or stop
+"""
+
+from __future__ import annotations
+
+
+class KubeopError(Exception):
+    """The root of the tree: catch it at an edge (command line, module, request) and show `str(error)`."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} {hint}".strip())
+
+
+class InputError(KubeopError):
+    """A value that the user gave cannot be used."""
+
+
+class QuantityError(InputError):
+    """A text that is not a Kubernetes quantity."""
+
+
+class KubeconfigError(InputError):
+    """A kubeconfig that cannot be read or lacks what a connection needs."""
+
+
+class CryptoError(KubeopError):
+    """A key is missing or wrong, or a sealed value was altered."""
+
+
+class TokenError(KubeopError):
+    """A JWT that is missing, expired or not ours."""
+
+
+class ClusterError(KubeopError):
+    """Something about a Kubernetes API server."""
+
+
+class ClusterUnreachable(ClusterError):
+    """The API server does not answer, or its certificate is not the expected one."""
+
+
+class ApiError(ClusterError):
+    """The API server answered with an error status.
+
+    `status` is the HTTP code, `reason` the machine-readable reason of the Status object ("NotFound", "Conflict", …).
+    """
+
+    def __init__(self, message: str, *, status: int, reason: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.reason = reason
+
+
+class ApplyConflict(ApiError):
+    """Another field manager owns a field that we want to set."""
+
+
+class WaitError(ClusterError):
+    """An object did not become ready in time, or never will."""
+
+
+class ManagerError(KubeopError):
+    """The manager's API refused a request or did not answer. `status` is the HTTP code, 0 without an answer."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class DatabaseError(KubeopError):
+    """PostgreSQL does not answer, or its schema is not the one that this version expects."""
+
+
+class DevClusterError(KubeopError):
+    """The embedded cluster cannot start or stop."""

@@ -1,0 +1,1 @@
+"""One Kubernetes cluster: access, client, apply, wait, quantities."""

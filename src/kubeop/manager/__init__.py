@@ -1,0 +1,1 @@
+"""The REST API over PostgreSQL, and the bootstrap of registered clusters."""

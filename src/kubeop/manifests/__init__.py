@@ -1,0 +1,1 @@
+"""The platform's own objects as data: what is installed, whoever installs it."""

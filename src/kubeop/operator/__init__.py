@@ -1,0 +1,1 @@
+"""Controllers that keep Tenants and Projects as they are declared."""
