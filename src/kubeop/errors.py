@@ -7,7 +7,10 @@ KubeopError
 ├── InputError              what the user gave cannot be used
 │   ├── QuantityError       not a Kubernetes quantity
 │   └── KubeconfigError     not a readable kubeconfig
-├── CryptoError             a key is missing, wrong, or a sealed value was altered
+├── CryptoError             a key text cannot be used, or a sealed value cannot be opened:
+│   ├── KeyMissing          no key with the id that it needs
+│   ├── WrongKey            the key with that id has other bytes
+│   └── SealBroken          it was altered, or belongs to another context
 ├── TokenError              a JWT that is missing, expired, or not ours
 ├── ClusterError            a Kubernetes API server
 │   ├── ClusterUnreachable  it does not answer, or not as itself
@@ -44,7 +47,19 @@ class KubeconfigError(InputError):
 
 
 class CryptoError(KubeopError):
-    """A key is missing or wrong, or a sealed value was altered."""
+    """A key text cannot be used, or a sealed value cannot be opened."""
+
+
+class KeyMissing(CryptoError):
+    """No key at hand has the id that a sealed value needs."""
+
+
+class WrongKey(CryptoError):
+    """The key at hand has the id that a sealed value needs, and other bytes."""
+
+
+class SealBroken(CryptoError):
+    """A sealed value was altered, cut short, or belongs to another context."""
 
 
 class TokenError(KubeopError):
