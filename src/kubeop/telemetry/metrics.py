@@ -70,6 +70,12 @@ _admission_time = Histogram(
     registry=REGISTRY,
 )
 _leader = Gauge("kubeop_leader", "1 while this process leads, 0 while it stands by.", ("lease",), registry=REGISTRY)
+_generation_lag = Gauge(
+    "kubeop_observed_generation_lag",
+    "By how many generations the statuses of all objects of a kind are behind their specs.",
+    ("kind",),
+    registry=REGISTRY,
+)
 Gauge("kubeop_build_info", "The running build.", ("version", "commit"), registry=REGISTRY).labels(
     BUILD_VERSION, BUILD_COMMIT
 ).set(1)
@@ -97,6 +103,11 @@ def observe_admission(*, webhook: str, operation: str, kind: str, decision: str,
 def set_leader(lease: str, *, leading: bool) -> None:
     """Say whether this process holds the lease."""
     _leader.labels(lease).set(1 if leading else 0)
+
+
+def set_generation_lag(kind: str, generations: int) -> None:
+    """Say how far the operator is behind with the objects of a kind."""
+    _generation_lag.labels(kind).set(generations)
 
 
 def value(name: str, labels: dict[str, str] | None = None) -> float:
