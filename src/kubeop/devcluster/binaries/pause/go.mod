@@ -1,0 +1,3 @@
+module kubeop.io/devcluster/pause
+
+go 1.24.0
