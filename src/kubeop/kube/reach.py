@@ -1,0 +1,127 @@
+"""Why a server cannot be reached, in plain words, and whether a proxy stands before it."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+_CERTIFICATES = (
+    (
+        "Hostname mismatch",
+        "IP address mismatch",
+        "its certificate is for another name",
+        "Use a server name that the certificate has, or set tls-server-name.",
+    ),
+    (
+        "certificate has expired",
+        "",
+        "its certificate has expired",
+        "Renew the API server's certificate, or check this machine's clock.",
+    ),
+    (
+        "self-signed",
+        "unable to get",
+        "its certificate is not from the kubeconfig's certificate authority",
+        "The kubeconfig may be of an older cluster at this address: fetch it again.",
+    ),
+    (
+        "WRONG_VERSION_NUMBER",
+        "UNKNOWN_PROTOCOL",
+        "it does not speak TLS",
+        "Check the port and https:// in the kubeconfig's server.",
+    ),
+)
+
+
+def unresolvable(error: BaseException) -> bool:
+    """Whether the host's name has no address, which waiting does not cure."""
+    return any(isinstance(one, NameResolutionError) for one in _chain(error))
+
+
+def explain(error: BaseException, host: str) -> tuple[str, str]:
+    """A connection error as a reason and a hint."""
+    chain = list(_chain(error))
+    if any(isinstance(one, ProxyError) for one in chain):
+        return "the proxy before it refused", "Check HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url."
+    if unresolvable(error):
+        return f"the name {host.rpartition(':')[0]} has no address", "Check the server in the kubeconfig, and DNS."
+    if any(isinstance(one, (ssl.SSLError, SSLError)) for one in chain):
+        return _tls_reason(" ".join(str(one) for one in chain))
+    if any(isinstance(one, ReadTimeoutError) for one in chain):
+        return "it did not answer in time", "It may be overloaded or hang: look at its own /readyz, then try again."
+    if any(isinstance(one, (ConnectTimeoutError, TimeoutError)) for one in chain):
+        return "no connection within the time allowed", "Check the address, the network and firewalls between."
+    if any(isinstance(one, ConnectionRefusedError) for one in chain) or "refused" in str(error):
+        return "the connection is refused", "Is the API server running, and is this its port?"
+    if any(isinstance(one, ConnectionError) for one in chain) or isinstance(error, HTTPError):
+        return "the connection was lost", "It may be restarting: try again."
+    return type(error).__name__, "Check the server in the kubeconfig."
+
+
+def proxy_for(server: str, configured: str, environ: Mapping[str, str]) -> str:
+    """The proxy's URL for a server, empty for none: the kubeconfig's, else HTTPS_PROXY unless NO_PROXY names it."""
+    if configured:
+        return configured
+    parts = urlsplit(server)
+    name = f"{parts.scheme}_proxy"
+    proxy = environ.get(name) or environ.get(name.upper()) or ""
+    host = parts.hostname or ""
+    return "" if not proxy or _direct(host, environ.get("no_proxy") or environ.get("NO_PROXY") or "") else proxy
+
+
+def _direct(host: str, no_proxy: str) -> bool:
+    address = _address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return True
+    for item in (entry.strip().lower() for entry in no_proxy.split(",")):
+        if item == "*":
+            return True
+        if address is not None and _within(address, item):
+            return True
+        if item and (host == item.lstrip("*.") or host.endswith("." + item.lstrip("*."))):
+            return True
+    return False
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except (ValueError, TypeError):
+        return False
+
+
+def _tls_reason(text: str) -> tuple[str, str]:
+    for one, other, reason, hint in _CERTIFICATES:
+        if one in text or (other and other in text):
+            return reason, hint
+    return "the TLS handshake failed", "The server may want a client certificate, or another TLS version."
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what it came from; urllib3 also keeps causes in `reason` and in its arguments."""
+    found: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and one not in found:
+            found.append(one)
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+    return found

@@ -1,0 +1,76 @@
+"""Turn an API server's Status object into one of our errors. Bodies that are no Status are never shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kubeop.errors import ApiError, ApplyConflict
+
+_MAX_CHARACTERS = 600  # a Status message can hold a whole rejected object
+_MANAGER = re.compile(r'conflict with "([^"]*)"')
+_SUBJECT = {"apply": "applied", "delete": "deleted", "create": "created", "get": "read", "list": "listed"}
+
+
+def to_error(status: int, body: Any, what: str, verb: str, host: str) -> ApiError:
+    """The error for an answer. `what`: the object or path; `verb`: apply, create, delete, get, list, …"""
+    found = body if isinstance(body, dict) and body.get("kind") == "Status" else {}
+    reason = str(found.get("reason") or "")
+    causes = (found.get("details") or {}).get("causes") or []
+    conflicts = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
+    if status == 409 and conflicts:
+        return ApplyConflict(
+            f"{what}: {_conflicts(conflicts)}.",
+            status=status,
+            reason=reason,
+            hint="Leave these fields out, or take them over by force.",
+        )
+    message = _cut(str(found.get("message") or "")) or f"HTTP {status} and no word from Kubernetes"
+    sentence = f"{what} cannot be {_SUBJECT.get(verb, verb)} at {host}: {message}"
+    return ApiError(
+        sentence.rstrip(".") + ".", status=status, reason=reason, hint=_hint(status, reason, message, causes)
+    )
+
+
+def _conflicts(causes: list[dict[str, Any]]) -> str:
+    by_manager: dict[str, list[str]] = {}
+    for cause in causes:
+        manager = _MANAGER.search(str(cause.get("message", "")))
+        by_manager.setdefault(manager[1] if manager else "another manager", []).append(str(cause.get("field", "")))
+    parts = []
+    for manager, fields in by_manager.items():
+        shown = ", ".join(fields[:5]) + (f" and {len(fields) - 5} more" if len(fields) > 5 else "")
+        parts.append(f'{"field" if len(fields) == 1 else "fields"} {shown} of field manager "{manager}"')
+    return "conflict over " + " and over ".join(parts)
+
+
+_HINTS = {
+    401: "The credentials are missing, wrong or expired: log in again.",
+    413: "The object is too large: keep big content outside, or split it.",
+    429: "The API server asks for less: try again later, with fewer workers.",
+    502: "A proxy before the API server has no answer from it: try again.",
+    503: "The API server is starting, stopping or overloaded: try again.",
+    504: "The API server is overloaded: try again.",
+}
+
+
+def _hint(status: int, reason: str, message: str, causes: list[dict[str, Any]]) -> str:
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return "Wait until the namespace is gone, then run again."
+    if "immutable" in message:
+        return "This field cannot be changed in place: delete the object, or give the new one another name."
+    if "admission webhook" in message and "denied" in message:
+        return "Change what the webhook asks for."
+    if "exceeded quota" in message:
+        return "Ask for less, or raise the namespace's ResourceQuota."
+    if status == 403:
+        return "Give the user of the kubeconfig this permission by a Role or ClusterRole."
+    if status == 404 and message.startswith("namespaces "):
+        return "Create the namespace first."
+    if reason == "AlreadyExists":
+        return "Choose another name, or apply it instead."
+    return _HINTS.get(status, "")
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _MAX_CHARACTERS else f"{message[:_MAX_CHARACTERS]} …"

@@ -1,0 +1,307 @@
+"""HTTP to one API server: a pool of kept-alive connections, timeouts, retries, and connection errors in plain words.
+
+It knows nothing of Kubernetes objects. Every request has a connect and a read timeout.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import os
+import random
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError as ConnectTimeout
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
+
+from kubeop.errors import ClusterUnreachable, KubeconfigError
+from kubeop.kube import reach
+from kubeop.kube.credentials import Credentials
+from kubeop.kube.kubeconfig import Kubeconfig
+
+__all__ = ["Response", "RetryPolicy", "Transport"]
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How long to try again, in seconds.
+
+    `connection_seconds`: after a lost or refused connection to a server that has answered before (it restarts).
+    `first_seconds`: the same before its first answer. `busy_seconds`: after 429, 503 and, for reads, other 5xx.
+    """
+
+    connection_seconds: float = 30.0
+    first_seconds: float = 0.0
+    busy_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer with its body read; the body may hold secrets."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """The body parsed, None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Transport:
+    """Requests to one API server; thread-safe. `connections` are kept open at most."""
+
+    def __init__(
+        self,
+        kubeconfig: Kubeconfig,
+        *,
+        timeout_seconds: float = 30.0,
+        connect_seconds: float = 10.0,
+        connections: int = 16,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.server = kubeconfig.server
+        self._kubeconfig = kubeconfig
+        self._credentials = Credentials(kubeconfig)
+        self._retry = retry or RetryPolicy()
+        self._connections = connections
+        self._timeout = urllib3.Timeout(connect=min(connect_seconds, timeout_seconds), read=timeout_seconds)
+        self._prefix = urlsplit(kubeconfig.server).path.rstrip("/")
+        self._lock = threading.Lock()
+        self._pool: urllib3.HTTPConnectionPool | None = None
+        self._certificate: tuple[bytes, bytes] | None = None
+        self._answered = False
+
+    @property
+    def host(self) -> str:
+        """The server's host and port, for messages."""
+        parts = urlsplit(self.server)
+        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+    def close(self) -> None:
+        """Close every connection; a later request opens new ones."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+            self._pool = None
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        idempotent: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request and read the whole answer, whatever its status.
+
+        `idempotent`: whether it may be sent twice, by default what the method says. Raises ClusterUnreachable.
+        """
+        target = self._target(path, query)
+        own = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            own["Content-Type"] = content_type
+        repeatable = method in _IDEMPOTENT if idempotent is None else idempotent
+        began, attempt, reauthenticated = 0.0, 0, False
+        while True:
+            sent = self._credentials.headers()
+            try:
+                raw = self._connected(method, target, own | sent, body)
+            except (HTTPError, OSError) as error:
+                began, attempt = began or time.monotonic(), attempt + 1
+                if not self._again(error, repeatable, began):
+                    raise self._unreachable(error) from None
+                _pause(attempt)
+                continue
+            if raw.status == 401 and not reauthenticated and self._credentials.refresh(sent):
+                reauthenticated = True
+                continue
+            wait = self._busy(raw, method, repeatable, began, attempt)
+            if wait is None:
+                return Response(raw.status, raw.headers, raw.data)
+            began, attempt = began or time.monotonic(), attempt + 1
+            time.sleep(wait)
+
+    def stream(
+        self, path: str, *, query: Mapping[str, Any], read_seconds: float, chunk: int = 1 << 16
+    ) -> tuple[int, bytes, Iterator[bytes]]:
+        """A GET whose answer comes in lines, as a watch: status, the whole body of an error, and the lines."""
+        sent = self._credentials.headers()
+        own = {"Accept": "application/json", **sent}
+        try:
+            raw = self._send("GET", self._target(path, query), own, None, read_seconds=read_seconds, preload=False)
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error) from None
+        if raw.status != 200:
+            if raw.status == 401:
+                self._credentials.refresh(sent)
+            body = raw.read()
+            raw.release_conn()
+            return raw.status, body, iter(())
+        return raw.status, b"", self._lines(raw, chunk)
+
+    def _lines(self, raw: urllib3.BaseHTTPResponse, chunk: int) -> Iterator[bytes]:
+        pending = b""
+        try:
+            for part in raw.stream(chunk):
+                *lines, pending = (pending + part).split(b"\n")
+                yield from (line for line in lines if line)
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error) from None
+        finally:
+            raw.close()
+
+    def _connected(
+        self, method: str, target: str, headers: dict[str, str], body: bytes | None
+    ) -> urllib3.BaseHTTPResponse:
+        raw = self._send(method, target, headers, body)
+        self._answered = True
+        return raw
+
+    def _send(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        *,
+        read_seconds: float | None = None,
+        preload: bool = True,
+    ) -> urllib3.BaseHTTPResponse:
+        timeout = self._timeout
+        if read_seconds is not None:
+            timeout = urllib3.Timeout(connect=timeout.connect_timeout, read=read_seconds)
+        return self._open_pool().urlopen(
+            method,
+            target,
+            body=body,
+            headers=headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=timeout,
+            preload_content=preload,
+        )
+
+    def _target(self, path: str, query: Mapping[str, Any] | None) -> str:
+        chosen = {key: value for key, value in (query or {}).items() if value not in (None, "")}
+        return f"{self._prefix}{path}" + (f"?{urlencode(chosen, quote_via=quote)}" if chosen else "")
+
+    def _open_pool(self) -> urllib3.HTTPConnectionPool:
+        certificate = self._credentials.certificate()
+        with self._lock:
+            if self._pool is not None and certificate != self._certificate:
+                self._pool.close()  # an exec plugin has renewed the client certificate
+                self._pool = None
+            if self._pool is None:
+                self._pool = self._new_pool(certificate)
+                self._certificate = certificate
+            return self._pool
+
+    def _new_pool(self, certificate: tuple[bytes, bytes] | None) -> urllib3.HTTPConnectionPool:
+        options: dict[str, Any] = {"maxsize": self._connections, "block": False}
+        if self.server.startswith("https://"):
+            options["ssl_context"] = _tls(self._kubeconfig, certificate)
+            name = self._kubeconfig.cluster.get("tls-server-name")
+            if name:
+                options |= {"server_hostname": name, "assert_hostname": name}
+            if self._kubeconfig.insecure:
+                options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
+        proxy = reach.proxy_for(self.server, str(self._kubeconfig.cluster.get("proxy-url") or ""), os.environ)
+        manager: urllib3.PoolManager
+        manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        return manager.connection_from_url(self.server)
+
+    def _again(self, error: Exception, repeatable: bool, began: float) -> bool:
+        """Whether a failed connection is tried again: only what may be over soon, and what is safe to send twice."""
+        never_sent = isinstance(error, (NewConnectionError, ConnectTimeout)) and not reach.unresolvable(error)
+        lost = isinstance(error, (ProtocolError, ConnectionError))
+        if not (never_sent or (lost and repeatable)):
+            return False
+        patience = self._retry.connection_seconds if self._answered else self._retry.first_seconds
+        return time.monotonic() - began < patience
+
+    def _busy(
+        self, raw: urllib3.BaseHTTPResponse, method: str, repeatable: bool, began: float, attempt: int
+    ) -> float | None:
+        """Seconds to wait before the request is sent again, None when this answer is the one."""
+        # 429: refused before it was looked at, so that even a POST may be sent again.
+        if not (raw.status == 429 or (raw.status == 503 and repeatable) or (raw.status >= 500 and method == "GET")):
+            return None
+        waited = time.monotonic() - began if began else 0.0
+        wait = _retry_after(raw.headers.get("Retry-After"))
+        wait = backoff(attempt + 1) if wait is None else wait
+        return wait if waited + wait <= self._retry.busy_seconds else None
+
+    def _unreachable(self, error: Exception) -> ClusterUnreachable:
+        reason, hint = reach.explain(error, self.host)
+        return ClusterUnreachable(f"The API server at {self.host} cannot be reached: {reason}.", hint=hint)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before try number `attempt`: 0.1 doubled each time, 2 at most, spread so that clients differ."""
+    return min(2.0, 0.05 * 2.0**attempt) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(backoff(attempt))
+
+
+def _retry_after(value: str | None) -> float | None:
+    """The header's seconds, or the time until its date; None when it is absent or says neither."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _tls(kubeconfig: Kubeconfig, certificate: tuple[bytes, bytes] | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority = kubeconfig.ca_pem
+    try:
+        if authority:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=authority.decode())
+        if certificate:
+            _load_pair(context, certificate)
+    except (ssl.SSLError, UnicodeDecodeError):
+        raise KubeconfigError(
+            f"A certificate or key of context {kubeconfig.context!r} is not readable PEM, or they do not fit together.",
+            hint="Copy the kubeconfig again.",
+        ) from None
+    if kubeconfig.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, certificate: tuple[bytes, bytes]) -> None:
+    """The ssl module reads a key from a file only: a private one (0600), removed as soon as it is read."""
+    descriptor, name = tempfile.mkstemp(prefix="kubeop-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(certificate[0].rstrip() + b"\n" + certificate[1])
+        context.load_cert_chain(name)
+    finally:
+        Path(name).unlink()
