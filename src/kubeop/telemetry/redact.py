@@ -24,16 +24,17 @@ _SECRET_NAME = re.compile(
 _HARMLESS_END = re.compile(r"[_\-](?:id|ids|name|names|namespace|count|seconds|days|at|path|file)$", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
+# Each pattern is linear in the text: none starts with a repetition that could match at every place.
 _PATTERNS = (
-    # scheme://user:password@host, also without a user; up to the last @ before the path, for passwords may hold one
-    (re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE), rf"\1:{REDACTED}@"),
+    # scheme://user:password@host, also without a user; up to the last @, for a password may hold @ and / itself
+    (re.compile(r"(\b[a-z][a-z0-9+.\-]{0,30}://[^\s:/@]{0,256}):\S*@", re.IGNORECASE), rf"\1:{REDACTED}@"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), REDACTED),
     (re.compile(r"\beyJ[\w\-]+\.[\w\-]+\.[\w\-]*"), REDACTED),  # a JWT
     (re.compile(r"\b(Bearer|Basic)\s+[\w\-.~+/=]+", re.IGNORECASE), rf"\1 {REDACTED}"),
-    # password=…, "token": "…", client-key-data: …; the name may have a prefix such as KUBEOP_HOOK_
+    # password=…, "token": "…", client-key-data: …; what stands before the word, such as KUBEOP_HOOK_, stays
     (
         re.compile(
-            r"""([\w\-]*(?:passw(?:or)?d|passphrase|token|secret|authorization|(?:client|private|signing|master|api)[_\-]?key"""
+            r"""((?:passw(?:or)?d|passphrase|token|secret|authorization|(?:client|private|signing|master|api)[_\-]?key"""
             r"""(?:[_\-]data)?)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&"'}\])]+)""",
             re.IGNORECASE,
         ),
@@ -69,13 +70,17 @@ def redact(value: Any, depth: int = 0) -> Any:
         return "…"
     if isinstance(value, Mapping):
         return {
-            text(str(name)): REDACTED if is_secret_name(str(name)) and item not in (None, "", True, False)
-            else redact(item, depth + 1)
+            text(str(name)): REDACTED if _hidden(str(name), item) else redact(item, depth + 1)
             for name, item in value.items()
-        }  # fmt: skip
+        }
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item, depth + 1) for item in value]
     return text(_representation(value))
+
+
+def _hidden(name: str, item: object) -> bool:
+    # That a secret is absent, or whether it is there, is worth knowing and gives nothing away.
+    return is_secret_name(name) and item is not None and item != "" and not isinstance(item, bool)
 
 
 def _representation(value: object) -> str:
