@@ -148,7 +148,7 @@ def _document(source: Source) -> tuple[Mapping[str, Any], str, Path]:
     found = paths if len(paths) == 1 else [path for path in paths if path.is_file()] or paths[:1]
     merged: dict[str, Any] = {}
     for path in found:
-        one = _absolute(_parse(_read(path, f"the kubeconfig {path}"), str(path)), path.parent)
+        one = _absolute(_parse(_read(path, "the kubeconfig"), str(path)), path.parent)
         for key, value in one.items():
             if isinstance(value, list):
                 merged[key] = [*merged.get(key, []), *value]  # the first entry of a name is the one that is found
@@ -232,7 +232,9 @@ def _read(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise KubeconfigError(f"Cannot read {what} ({path}): {reason}.", hint="Check the path and its owner.") from None
+        raise KubeconfigError(
+            f"Cannot read {what} at {path}: {reason}.", hint="Check the path and its owner."
+        ) from None
 
 
 def _check(record: Kubeconfig, where: str) -> None:

@@ -11,6 +11,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     NameResolutionError,
+    NewConnectionError,
     ProxyError,
     ReadTimeoutError,
     SSLError,
@@ -60,10 +61,14 @@ def explain(error: BaseException, host: str) -> tuple[str, str]:
         return _tls_reason(" ".join(str(one) for one in chain))
     if any(isinstance(one, ReadTimeoutError) for one in chain):
         return "it did not answer in time", "It may be overloaded or hang: look at its own /readyz, then try again."
-    if any(isinstance(one, (ConnectTimeoutError, TimeoutError)) for one in chain):
-        return "no connection within the time allowed", "Check the address, the network and firewalls between."
-    if any(isinstance(one, ConnectionRefusedError) for one in chain) or "refused" in str(error):
+    if any(isinstance(one, ConnectionRefusedError) for one in chain):
         return "the connection is refused", "Is the API server running, and is this its port?"
+    if any(isinstance(one, TimeoutError) for one in chain):
+        return "no connection within the time allowed", "Check the address, the network and firewalls between."
+    if any(isinstance(one, NewConnectionError) for one in chain):  # no route to the host, network down
+        return "there is no way to its address", "Check the address, the network and routes."
+    if any(isinstance(one, ConnectTimeoutError) for one in chain):
+        return "no connection within the time allowed", "Check the address, the network and firewalls between."
     if any(isinstance(one, ConnectionError) for one in chain) or isinstance(error, HTTPError):
         return "the connection was lost", "It may be restarting: try again."
     return type(error).__name__, "Check the server in the kubeconfig."

@@ -27,16 +27,15 @@ def to_error(status: int, body: Any, what: str, verb: str, host: str) -> ApiErro
         )
     message = _cut(str(found.get("message") or "")) or f"HTTP {status} and no word from Kubernetes"
     sentence = f"{what} cannot be {_SUBJECT.get(verb, verb)} at {host}: {message}"
-    return ApiError(
-        sentence.rstrip(".") + ".", status=status, reason=reason, hint=_hint(status, reason, message, causes)
-    )
+    hint = _hint(status, reason, message, causes) if found else "Is it the API server that answers, and by https://?"
+    return ApiError(sentence.rstrip(".") + ".", status=status, reason=reason, hint=hint)
 
 
 def _conflicts(causes: list[dict[str, Any]]) -> str:
     by_manager: dict[str, list[str]] = {}
     for cause in causes:
-        manager = _MANAGER.search(str(cause.get("message", "")))
-        by_manager.setdefault(manager[1] if manager else "another manager", []).append(str(cause.get("field", "")))
+        owner = _MANAGER.search(str(cause.get("message", "")))
+        by_manager.setdefault(owner[1] if owner else "another manager", []).append(str(cause.get("field", "")))
     parts = []
     for manager, fields in by_manager.items():
         shown = ", ".join(fields[:5]) + (f" and {len(fields) - 5} more" if len(fields) > 5 else "")

@@ -222,7 +222,8 @@ class Transport:
             name = self._kubeconfig.cluster.get("tls-server-name")
             if name:
                 options |= {"server_hostname": name, "assert_hostname": name}
-            if self._kubeconfig.insecure:
+            if self._kubeconfig.insecure:  # the user's own choice: no warning for each request
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
                 options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
         proxy = reach.proxy_for(self.server, str(self._kubeconfig.cluster.get("proxy-url") or ""), os.environ)
         manager: urllib3.PoolManager
