@@ -1,0 +1,274 @@
+"""From watch events to reconciles: which object needs work, who does it, what is said about it afterwards.
+
+Events only ever put a name into the queue; workers read the object anew and look at everything that belongs to it. So a
+lost, repeated or reordered event does no harm, and a full resync every few minutes catches what no event told.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubeop import names
+from kubeop.errors import ApiError, ClusterError, InputError, KubeopError
+from kubeop.kube.client import Client
+from kubeop.operator.index import Index
+from kubeop.operator.ledger import Ledger, Ref, digest
+from kubeop.operator.policy import Policy, read_policy
+from kubeop.operator.projects import project_of, reconcile_project
+from kubeop.operator.recorder import Recorder
+from kubeop.operator.status import Status, condition, write_status
+from kubeop.operator.tenants import reconcile_tenant
+from kubeop.operator.workqueue import WorkQueue
+from kubeop.telemetry import metrics
+from kubeop.telemetry.logs import get_logger
+
+Object = Mapping[str, Any]
+
+PIECES = frozenset(
+    (
+        names.LIMIT_RANGE,
+        names.RESOURCE_QUOTA,
+        names.NETWORK_POLICY_EGRESS,
+        names.NETWORK_POLICY_INGRESS,
+    )
+)
+_QUIET_CONFLICTS = 3  # a stale read is retried this often before it is reported
+_COUNT_SECONDS = 0.3  # a tenant's count waits this long for more of its projects to change
+
+
+@dataclass(frozen=True)
+class Options:
+    """`policy`: what counts while there is no ConfigMap. Workers are threads; times are in seconds."""
+
+    policy: Policy = field(default_factory=Policy)
+    workers: int = 8
+    resync_seconds: float = 300.0
+    drain_seconds: float = 5.0
+
+
+class Controllers:
+    """The Tenant and Project controllers over one queue. `may_act` is asked before each reconcile."""
+
+    def __init__(self, client: Client, may_act: Callable[[], bool], options: Options | None = None) -> None:
+        self._client = client
+        self._may_act = may_act
+        self._options = options or Options()
+        self._queue: WorkQueue[Ref] = WorkQueue()
+        self._ledger = Ledger()
+        self._index = Index()
+        self._recorder = Recorder(client)
+        self._policy: Policy | None = None
+        self._policy_problem = "The policy has not been read yet."
+        self._stopping = threading.Event()
+        self._log = get_logger(__name__)
+
+    def start(self) -> None:
+        """Read the policy, then let the workers go. Waits for an API server that is away."""
+        while not self._stopping.is_set():
+            try:
+                found = self._client.get("v1", "ConfigMap", names.POLICY_CONFIGMAP, names.PLATFORM_NAMESPACE)
+                self._take_policy(found)
+                break
+            except ClusterError as error:
+                self._log.warning("the policy could not be read", error=str(error))
+                self._stopping.wait(1.0)
+        for number in range(self._options.workers):
+            threading.Thread(target=self._work, name=f"kubeop-worker-{number}", daemon=True).start()
+        threading.Thread(target=self._resync, name="kubeop-resync", daemon=True).start()
+
+    def stop(self) -> bool:
+        """Start nothing new and wait for what is under way; False if something still is after `drain_seconds`."""
+        self._stopping.set()
+        return self._queue.close(self._options.drain_seconds)
+
+    def on_event(self, kind: str, event_type: str | None, obj: Object) -> None:
+        """Take one watch event; quick, and never fails."""
+        if self._stopping.is_set():
+            return
+        gone = event_type == "DELETED"
+        if kind == "ConfigMap":
+            if _is_policy(obj):
+                self._take_policy(None if gone else obj)
+        elif kind == "Project":
+            self._on_project(obj, gone=gone)
+        elif kind == "Tenant":
+            self._on_tenant(obj, gone=gone)
+        else:
+            self._on_piece(kind, obj, gone=gone)
+
+    def _on_project(self, project: Object, *, gone: bool) -> None:
+        ref = Ref.of(project, "Project")
+        tenants = self._index.drop_project(ref.name) if gone else self._index.put_project(project)
+        for tenant in tenants:
+            self._queue.add_after(Ref("Tenant", "", tenant), _COUNT_SECONDS)
+        self._own(ref, project, gone=gone)
+
+    def _on_tenant(self, tenant: Object, *, gone: bool) -> None:
+        ref = Ref.of(tenant, "Tenant")
+        if gone or not condition(tenant):  # its projects may wait for it
+            for project in self._index.projects_of(ref.name):
+                self._queue.add(Ref("Project", "", project))
+        self._own(ref, tenant, gone=gone)
+
+    def _own(self, ref: Ref, obj: Object, *, gone: bool) -> None:
+        self._note_generation(ref, None if gone else obj)
+        if gone:
+            self._ledger.forget(ref)
+            self._queue.forget(ref)
+        else:
+            self._add_unless_echo(ref, ref, obj)
+
+    def _on_piece(self, kind: str, obj: Object, *, gone: bool) -> None:
+        ref = Ref.of(obj, kind)
+        if kind != "Namespace" and ref.name not in PIECES:
+            return
+        project = project_of(ref.namespace or ref.name)
+        if project is None or not self._index.has_project(project):
+            return  # nobody's, or its Project comes in a moment and looks at everything anyway
+        owner = Ref("Project", "", project)
+        if gone:
+            self._ledger.forget(ref)
+            self._queue.add(owner)
+        else:
+            self._add_unless_echo(owner, ref, obj)
+
+    def _add_unless_echo(self, owner: Ref, ref: Ref, obj: Object) -> None:
+        seen = digest(obj)
+        if not self._ledger.knows(ref, seen):
+            self._queue.add(owner, lambda: self._ledger.knows(ref, seen))
+
+    def _take_policy(self, configmap: Object | None) -> None:
+        try:
+            policy = self._options.policy if configmap is None else read_policy(configmap, self._options.policy)
+        except InputError as error:
+            # The last good policy stays in force; without one nothing is written that could be wrong.
+            self._policy_problem = str(error)
+            self._log.error("the policy cannot be used", error=str(error), in_force=str(self._policy))
+            return
+        if policy != self._policy:
+            self._policy = policy
+            self._log.info("policy in force", egress_cidrs=policy.egress_cidrs)
+            for project in self._index.projects():
+                self._queue.add(Ref("Project", "", project))
+
+    def _work(self) -> None:
+        while (ref := self._queue.get()) is not None:
+            try:
+                if self._may_act():
+                    self._reconcile(ref)
+            finally:
+                self._queue.done(ref)
+
+    def _reconcile(self, ref: Ref) -> None:
+        started = time.monotonic()
+        try:
+            result = self._reconcile_once(ref)
+        except Exception as error:  # noqa: BLE001 - a worker outlives whatever one object does to it
+            result = "error"
+            self._failed(ref, error)
+        metrics.observe_reconcile(
+            group=names.API_GROUP,
+            version=names.API_VERSION,
+            kind=ref.kind,
+            result=result,
+            seconds=time.monotonic() - started,
+        )
+
+    def _reconcile_once(self, ref: Ref) -> str:
+        """One look at one object; returns the result for the metrics."""
+        obj = self._client.get(names.GROUP_VERSION, ref.kind, ref.name)
+        if obj is None:
+            self._ledger.forget(ref)
+            self._queue.forget(ref)
+            return "success"
+        if ref.kind == "Tenant":
+            status = reconcile_tenant(self._client, obj, self._index.quotas_of(ref.name), self._ledger)
+        elif self._policy is None:
+            status = Status(False, "PolicyInvalid", self._policy_problem, retry=True)
+        else:
+            status = reconcile_project(self._client, obj, self._policy, self._ledger)
+        self._say(ref, obj, status)
+        if status.retry:
+            self._queue.retry(ref)
+            return "requeue"
+        self._queue.forget(ref)
+        return "success"
+
+    def _say(self, ref: Ref, obj: Object, status: Status) -> None:
+        """Write the status and, when it changed or something was repaired, an event."""
+        if status.gone:
+            return
+        before = condition(obj)
+        written = write_status(self._client, obj, status)
+        self._ledger.note(ref, written)
+        self._note_generation(ref, written)
+        if (before.get("reason"), before.get("message")) != (status.reason, status.message):
+            self._log.info(status.message, kind=ref.kind, name=ref.name, reason=status.reason)
+            self._recorder.post(obj, status.reason, status.message, warning=not status.ready)
+        if status.repaired:
+            what = ", ".join(status.repaired)
+            self._log.info("put back", kind=ref.kind, name=ref.name, pieces=what)
+            self._recorder.post(obj, "Repaired", f"Put back what was deleted or edited: {what}.")
+
+    def _failed(self, ref: Ref, error: Exception) -> None:
+        """Retry with backoff, and say why on the object, if it can be reached."""
+        failures = self._queue.failures(ref) + 1
+        seconds = self._queue.retry(ref)
+        if isinstance(error, ApiError) and error.status == 409 and failures <= _QUIET_CONFLICTS:
+            return  # somebody wrote in between: read again
+        known = isinstance(error, KubeopError)
+        # An unexpected error's own text could hold anything: only its type leaves the log.
+        message = str(error) if known else f"The operator failed on this object ({type(error).__name__})."
+        self._log.error(
+            "reconcile failed",
+            kind=ref.kind,
+            name=ref.name,
+            error=message,
+            failures=failures,
+            retry_in_seconds=round(seconds, 1),
+            exc_info=None if known else error,
+        )
+        try:
+            obj = self._client.get(names.GROUP_VERSION, ref.kind, ref.name)
+            if obj is not None:
+                kept = {key: value for key, value in (obj.get("status") or {}).items() if key not in _WRITTEN}
+                self._say(ref, obj, Status(False, "ReconcileFailed", message, fields=kept))
+        except ClusterError as unwritable:
+            self._log.debug("the error could not be written to the object", error=str(unwritable))
+
+    def _note_generation(self, ref: Ref, obj: Object | None) -> None:
+        self._index.note_generation(ref, obj)
+        metrics.set_generation_lag(ref.kind, self._index.lag().get(ref.kind, 0))
+
+    def _resync(self) -> None:
+        """Look at every object again from time to time, spread over the first half of the period."""
+        while not self._stopping.wait(self._options.resync_seconds):
+            try:
+                found = [Ref.of(obj, kind) for kind in ("Tenant", "Project") for obj in self._list_own(kind)]
+            except ClusterError as error:
+                self._log.warning("the full resync could not list", error=str(error))
+                continue
+            pause = self._options.resync_seconds / 2 / max(1, len(found))
+            for number, ref in enumerate(found):
+                self._queue.add_after(ref, number * pause)
+
+    def _list_own(self, kind: str) -> list[dict[str, Any]]:
+        objects = self._client.list(names.GROUP_VERSION, kind)
+        if kind == "Project":
+            for project in objects:
+                self._index.put_project(project)
+            for name in set(self._index.projects()) - {project["metadata"]["name"] for project in objects}:
+                self._index.drop_project(name)
+        return objects
+
+
+_WRITTEN = frozenset(("conditions", "observedGeneration"))
+
+
+def _is_policy(obj: Object) -> bool:
+    metadata = obj["metadata"]
+    return (metadata["namespace"], metadata["name"]) == (names.PLATFORM_NAMESPACE, names.POLICY_CONFIGMAP)

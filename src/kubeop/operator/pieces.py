@@ -1,0 +1,65 @@
+"""Putting one object of a baseline right: look first, write only what differs, and leave nothing extra in its spec.
+
+Server-side apply takes back every field that the baseline names. What someone added beside them (a second rule in a
+quota, a pod selector in a policy) is not ours to apply away, and yet weakens or bends the baseline: such a spec is
+replaced as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kubeop import names
+from kubeop.errors import QuantityError
+from kubeop.kube import quantities
+from kubeop.kube.client import Client
+
+Object = Mapping[str, Any]
+
+
+def put_right(client: Client, wanted: Object, found: Object | None) -> tuple[dict[str, Any], bool]:
+    """Make the object as wanted. Returns it as it is then, and whether anything was written."""
+    if found is not None and is_right(wanted, found):
+        return dict(found), False
+    result = client.server_side_apply(dict(wanted), field_manager=names.FIELD_MANAGER_OPERATOR, force=True)
+    if not is_right(wanted, result):
+        if "spec" in wanted:
+            result["spec"] = wanted["spec"]
+        for label in _foreign_labels(wanted, result):
+            del result["metadata"]["labels"][label]
+        result = client.replace(result)
+    return result, True
+
+
+def is_right(wanted: Object, found: Object) -> bool:
+    """True if the wanted labels are there, no foreign Pod Security label is, and the spec says just what is wanted."""
+    labels = found["metadata"].get("labels") or {}
+    if any(labels.get(key) != value for key, value in (wanted["metadata"].get("labels") or {}).items()):
+        return False
+    if any(True for _ in _foreign_labels(wanted, found)):
+        return False
+    return "spec" not in wanted or _same(wanted["spec"], found.get("spec"))
+
+
+def _foreign_labels(wanted: Object, found: Object) -> Iterator[str]:
+    """Pod Security labels that someone added, such as an `enforce-version` that brings old rules back."""
+    ours = wanted["metadata"].get("labels") or {}
+    for label in found["metadata"].get("labels") or {}:
+        if label.startswith(names.POD_SECURITY_PREFIX) and label not in ours:
+            yield label
+
+
+def _same(wanted: Any, found: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        if not isinstance(found, Mapping) or wanted.keys() != found.keys():
+            return False
+        return all(_same(value, found[key]) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(wanted) == len(found) and all(map(_same, wanted, found))
+    if wanted == found:
+        return True
+    try:  # "1" and "1000m" are the same quantity
+        return isinstance(wanted, str) and isinstance(found, str) and quantities.equal(wanted, found)
+    except QuantityError:
+        return False
