@@ -41,6 +41,13 @@ OPERATOR_LEASE: Final = "kubeop-operator-leader"
 ADMISSION: Final = "kubeop-admission"
 ADMISSION_TLS_SECRET: Final = "kubeop-admission-tls"  # noqa: S105 - a Secret's name, not a secret
 POLICY_CONFIGMAP: Final = "kubeop-policy"
+POLICY_CLUSTER: Final = "cluster"  # the keys of its data
+POLICY_IMAGES: Final = "imageAllowlist"
+POLICY_EGRESS: Final = "egressBaseline"
+POLICY_MAX_CPU: Final = "quotaMaxRequestsCPU"
+POLICY_MAX_MEMORY: Final = "quotaMaxRequestsMemory"
+POLICY_ADMIN_GROUPS: Final = "adminGroups"
+POLICY_ADMIN_USERS: Final = "adminUsers"
 
 # A project namespace's baseline.
 LIMIT_RANGE: Final = "kubeop-defaults"
