@@ -1,9 +1,9 @@
 """The cluster's control group, the parent of all its pods', so that no kubelet ever removes another cluster's pods.
 
 Version 1: a folder in every hierarchy, a cpuset with its parent's cpus and mems. Version 2: one folder with the
-controllers that kubelet needs. Version 2 under systemd, which owns the tree: a unit with `Delegate=yes`, in which we may
-do as we like; its only process sits in a leaf, because a group with processes cannot hand controllers on. kubelet and
-containerd use the driver `cgroupfs` in all three.
+controllers that kubelet needs. Version 2 under systemd, which owns the tree: a unit with `Delegate=yes`, in which we
+may do as we like; its only process sits in a leaf, because a group with processes cannot hand controllers on. kubelet
+and containerd use the driver `cgroupfs` in all three.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ _REMOVE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Tree:
-    """What this machine has: `version` 1 or 2, whether systemd owns it, and where its hierarchies are mounted."""
+    """What this machine has: `version` 1 or 2, whether systemd owns it, and where its hierarchies are mounted.
+
+    `unified` is the version 2 hierarchy without controllers that a machine with version 1 may have beside: runc
+    makes groups there by itself, so they are only ever removed.
+    """
 
     version: int
     systemd: bool
     mounts: tuple[Path, ...]
+    unified: tuple[Path, ...] = ()
 
     def group(self, layout: Layout) -> str:
         """The cluster's group, as a path from the root of the hierarchies: kubelet's `cgroupRoot`."""
@@ -38,8 +43,12 @@ class Tree:
         return f"/{layout.unit}"
 
     def folders(self, layout: Layout) -> list[Path]:
-        """The group's folder in every hierarchy."""
+        """The group's folder in every hierarchy that has controllers."""
         return [mount / self.group(layout).lstrip("/") for mount in self.mounts]
+
+    def all_folders(self, layout: Layout) -> list[Path]:
+        """The group's folder wherever there may be one."""
+        return [mount / self.group(layout).lstrip("/") for mount in (*self.mounts, *self.unified)]
 
 
 def detect(mountinfo: Path = Path("/proc/self/mountinfo"), systemd: Path = Path("/run/systemd/system")) -> Tree:
@@ -57,7 +66,8 @@ def detect(mountinfo: Path = Path("/proc/self/mountinfo"), systemd: Path = Path(
     # Some controllers are mounted under two names (cpu and cpu,cpuacct): the folders are the same, and that is fine.
     # A machine with both (hybrid) has its controllers in version 1.
     mounts = version1 or version2[:1]
-    return Tree(1 if version1 else 2, systemd.is_dir(), tuple(dict.fromkeys(mounts)))
+    unified = tuple(version2) if version1 else ()
+    return Tree(1 if version1 else 2, systemd.is_dir(), tuple(dict.fromkeys(mounts)), unified)
 
 
 def create(layout: Layout, tree: Tree) -> None:
@@ -94,7 +104,7 @@ def create(layout: Layout, tree: Tree) -> None:
 def pids(layout: Layout, tree: Tree) -> set[int]:
     """Every process in the group and below it, less the anchor that systemd keeps."""
     found: set[int] = set()
-    for folder in tree.folders(layout):
+    for folder in tree.all_folders(layout):
         for procs in folder.rglob("cgroup.procs"):
             if procs.parent.name != "anchor":
                 with contextlib.suppress(OSError):
@@ -107,7 +117,7 @@ def remove(layout: Layout, tree: Tree) -> None:
     if tree.version == 2 and tree.systemd and shutil.which("systemctl"):
         run("systemctl", "stop", f"{layout.unit}.service", check=False)
     deadline = time.monotonic() + _REMOVE_SECONDS
-    while left := [folder for folder in tree.folders(layout) if folder.is_dir()]:
+    while left := [folder for folder in tree.all_folders(layout) if folder.is_dir()]:
         for folder in left:
             below = [path for path in folder.rglob("*") if path.is_dir()]
             for path in [*sorted(below, key=lambda path: len(path.parts), reverse=True), folder]:

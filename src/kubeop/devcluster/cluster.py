@@ -25,6 +25,7 @@ from kubeop.devcluster import (
     processes,
     slots,
     teardown,
+    traces,
 )
 from kubeop.devcluster.api import Api
 from kubeop.devcluster.layout import DEFAULT_NAME, Addresses, Cluster, Layout
@@ -103,7 +104,9 @@ def down(name: str = DEFAULT_NAME, *, report: Report | None = None) -> bool:
     layout = Layout(name)
     preflight.check_privileges()
     with slots.lock(layout.lock):
-        return teardown.remove(layout, report or Silent())
+        existed = teardown.remove(layout, report or Silent())
+        layout.lock.unlink()
+    return existed
 
 
 def status(name: str = DEFAULT_NAME) -> Status:
@@ -165,9 +168,10 @@ class _Start:
             layout.etcd.mkdir(mode=0o700, exist_ok=True)
             if not network.present(layout, addresses):
                 # Processes in a namespace without a handle would hold the ports and addresses of the old one.
-                teardown.stop_recorded(layout)
+                teardown.stop_all(layout, tree)
                 network.create(layout, addresses)
             cgroups.create(layout, tree)
+            traces.remember_kernel_settings()
             pki.write(layout, addresses)
             node.write(layout, addresses, tree, _reference("pause"))
         parts = _parts(layout, addresses, self.binaries, self.api)

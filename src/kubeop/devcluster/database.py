@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kubeop.devcluster.layout import DATABASE, DATABASE_PORT, Addresses, Layout, give_to_invoking_user
-from kubeop.devcluster.processes import Component, identify, running, stop
+from kubeop.devcluster.processes import Component, identify, recorded, running, stop
 from kubeop.devcluster.shell import run
 from kubeop.errors import DevClusterError
 
@@ -25,7 +25,7 @@ USER = "kubeop"
 SYSTEM_USER = "postgres"
 MAX_CONNECTIONS = 300
 INSTALLATIONS = Path("/usr/lib/postgresql")
-_NAME = "postgresql"
+NAME = "postgresql"
 
 
 def binaries(installations: Path = INSTALLATIONS) -> Path:
@@ -48,7 +48,7 @@ def component(layout: Layout, addresses: Addresses) -> Component:
         return answer.returncode == 0
 
     return Component(
-        _NAME,
+        NAME,
         (
             *_as_postgres(),
             str(postgres / "postgres"),
@@ -58,6 +58,7 @@ def component(layout: Layout, addresses: Addresses) -> Component:
             f"-cunix_socket_directories={socket_folder}",
             f"-chba_file={layout.postgres}/pg_hba.conf",
             f"-cmax_connections={MAX_CONNECTIONS}",
+            "-cdynamic_shared_memory_type=mmap",  # in the data folder, so that it goes when that does
             "-cpassword_encryption=scram-sha-256",
             "-clog_timezone=UTC",
             "-ctimezone=UTC",
@@ -109,6 +110,18 @@ def clear_leftovers(layout: Layout, wanted: Component) -> None:
         return
     stop(identify(_in_data_folder(layout)), signal.SIGKILL)
     (_data(layout) / "postmaster.pid").unlink(missing_ok=True)
+
+
+def release(layout: Layout) -> None:
+    """Free the shared memory of a server that was killed: the kernel keeps it until somebody says otherwise."""
+    process = recorded(layout, NAME)
+    if process is None or process.alive():
+        return
+    header, *rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
+    for row in rows:
+        segment = dict(zip(header, row, strict=True))
+        if segment["cpid"] == str(process.pid) and segment["nattch"] == "0":
+            run("ipcrm", "--shmem-id", segment["shmid"], check=False)
 
 
 def create(layout: Layout, addresses: Addresses) -> None:

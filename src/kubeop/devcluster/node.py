@@ -45,29 +45,32 @@ def containerd(layout: Layout) -> Component:
         with socket.socket(socket.AF_UNIX) as connection:
             return connection.connect_ex(str(layout.containerd_socket)) == 0
 
-    return Component("containerd", ("containerd", f"--config={layout.config}/containerd.toml"), ready=ready)
+    config = layout.config / "containerd.toml"
+    return Component("containerd", ("containerd", f"--config={config}"), ready=ready, files=(config,))
 
 
 def kubelet(layout: Layout, addresses: Addresses, binaries: Binaries) -> Component:
     """kubelet. Without --node-ip it would spend 20 seconds trying to resolve its own name."""
+    config = layout.config / "kubelet.yaml"
     return Component(
         "kubelet",
         (
             str(binaries.path("kubelet")),
-            f"--config={layout.config}/kubelet.yaml",
+            f"--config={config}",
             f"--kubeconfig={layout.pki}/kubelet.kubeconfig",
             f"--hostname-override={layout.name}",
             f"--node-ip={addresses.node}",
             f"--root-dir={layout.kubelet}",
             f"--cert-dir={layout.kubelet}/pki",
         ),
+        files=(config,),
     )
 
 
 def kube_proxy(layout: Layout, binaries: Binaries) -> Component:
     """kube-proxy in nftables mode: from the node itself, too, a Service's cluster address answers."""
-    config = f"--config={layout.config}/kube-proxy.yaml"
-    return Component("kube-proxy", (str(binaries.path("kube-proxy")), config))
+    config = layout.config / "kube-proxy.yaml"
+    return Component("kube-proxy", (str(binaries.path("kube-proxy")), f"--config={config}"), files=(config,))
 
 
 def _containerd(layout: Layout, pause_image: str) -> str:
@@ -107,6 +110,7 @@ runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
+Root = {quote(layout.containerd / "runc")}
 """
 
 

@@ -9,13 +9,14 @@ containerd shim) is found by the network namespace it runs in.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kubeop.devcluster.layout import Layout
@@ -32,23 +33,31 @@ _DEFAULT_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM
 class Component:
     """A process of the cluster: what to run, when it is ready, and the signal that ends it politely.
 
-    `environment` is all that it gets besides PATH.
+    `files` are what it reads at its start: it is started anew when they, or the command, are no longer the same.
     """
 
     name: str
     command: tuple[str, ...]
     ready: Callable[[], bool] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    environment: tuple[tuple[str, str], ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def digest(self) -> str:
+        """What tells one way of running this component from another."""
+        parts = [
+            *(word.encode() for word in self.command),
+            *(path.read_bytes() for path in self.files if path.exists()),
+        ]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process as it was recorded: `start_time` in clock ticks since boot, `command` what it was started with."""
+    """A process as it was recorded: `start_time` in clock ticks since boot, `digest` how it was run."""
 
     pid: int
     start_time: int
-    command: tuple[str, ...] = field(default=())
+    digest: str = ""
 
     def alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
@@ -66,17 +75,17 @@ def recorded(layout: Layout, name: str) -> Process | None:
     """The process that was last started as `name`, alive or not; None without a readable record."""
     try:
         data = json.loads(record_path(layout, name).read_text())
-        if data["boot"] != _boot():
+        if data["boot"] != boot():
             return None
-        return Process(int(data["pid"]), int(data["start_time"]), tuple(data["command"]))
+        return Process(int(data["pid"]), int(data["start_time"]), str(data["digest"]))
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 
 
 def running(layout: Layout, component: Component) -> bool:
-    """Whether the component runs, with the command that it should run with."""
+    """Whether the component runs, and in the way that it should."""
     process = recorded(layout, component.name)
-    return process is not None and process.alive() and process.command == component.command
+    return process is not None and process.alive() and process.digest == component.digest()
 
 
 def start(layout: Layout, component: Component) -> Process:
@@ -95,7 +104,7 @@ def start(layout: Layout, component: Component) -> Process:
         nsenter,
         # Only the network namespace: `ip netns exec` would remount /sys and hide the control groups.
         [nsenter, f"--net={layout.netns}", "--wd=/", "--", *component.command],
-        {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", **dict(component.environment)},
+        {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
@@ -105,9 +114,9 @@ def start(layout: Layout, component: Component) -> Process:
         setsigmask=(),
         setsigdef=_DEFAULT_SIGNALS,
     )
-    process = Process(pid, _start_time(pid) or 0, component.command)
+    process = Process(pid, _start_time(pid) or 0, component.digest())
     temporary = record_path(layout, component.name).with_suffix(".new")
-    temporary.write_text(json.dumps({**asdict(process), "boot": _boot()}))
+    temporary.write_text(json.dumps({**asdict(process), "boot": boot()}))
     temporary.replace(record_path(layout, component.name))
     return process
 
@@ -173,6 +182,11 @@ def identify(pids: Iterable[int]) -> list[Process]:
     return [Process(pid, started) for pid, started in times if started is not None]
 
 
+def boot() -> str:
+    """The kernel's name for this boot: start times count from it."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def last_words(log: Path, limit: int = 300) -> str:
     """The last line of a log that says anything, cut to `limit` characters."""
     try:
@@ -182,11 +196,6 @@ def last_words(log: Path, limit: int = 300) -> str:
     except OSError:
         return "it left no log"
     return lines[-1][-limit:] if lines else "it left no log"
-
-
-def _boot() -> str:
-    """The kernel's name for this boot: start times count from it."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _start_time(pid: int) -> int | None:

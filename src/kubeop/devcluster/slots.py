@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,18 @@ from kubeop.errors import DevClusterError
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; the kernel lets go of it when the process ends, however it ends."""
+    """Hold an exclusive lock on `path`; the kernel lets go of it when the process ends, however it ends.
+
+    The holder may delete the file: whoever waited for it then takes the lock on the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                    yield
+                    return
 
 
 def addresses(layout: Layout) -> Addresses | None:

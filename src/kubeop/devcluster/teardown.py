@@ -14,56 +14,53 @@ import shutil
 import signal
 from pathlib import Path
 
-from kubeop.devcluster import cgroups, network, processes, slots
+from kubeop.devcluster import cgroups, database, network, processes, slots, traces
 from kubeop.devcluster.layout import Layout
 from kubeop.devcluster.progress import Report
 from kubeop.devcluster.shell import wait
 from kubeop.errors import DevClusterError
 
 _MNT_DETACH = 2
-_SHIM_SOCKETS = Path("/run/containerd/s")
-_CONTAINER_LOGS = Path("/var/log/containers")
-_CNI_RESULTS = Path("/var/lib/cni/results")
 
 
 def remove(layout: Layout, report: Report) -> bool:
     """Remove all of the cluster; False if there was nothing."""
     tree = cgroups.detect()
-    existed = layout.root.exists() or layout.netns.exists() or any(path.is_dir() for path in tree.folders(layout))
+    existed = layout.root.exists() or layout.netns.exists() or any(path.is_dir() for path in tree.all_folders(layout))
     with report.phase("processes"):
         stop_all(layout, tree)
     with report.phase("mounts, network, files"):
-        _shim_sockets(layout)
+        traces.remove(layout)
         unmount(layout.root)
         with contextlib.suppress(DevClusterError):
             network.remove(layout, slots.addresses(layout))
         if layout.netns.exists():
             network.remove(layout, None)
         cgroups.remove(layout, tree)
-        _traces(layout)
         if layout.root.exists():
             shutil.rmtree(layout.root)
+        if not slots.names():
+            traces.remove_last()
     return existed
 
 
-def stop_recorded(layout: Layout) -> None:
-    """Stop every process that has a record, and the pods."""
-    stop_all(layout, cgroups.detect())
-
-
 def stop_all(layout: Layout, tree: cgroups.Tree) -> None:
-    """End every process of the cluster. kubelet goes first, or it would start again what is ended after it."""
+    """End every process of the cluster. kubelet goes first, or it would start again what is ended after it.
+
+    Only PostgreSQL is asked politely, since it frees shared memory as it goes. For the others being killed is as good:
+    what they must not lose is on disk already.
+    """
     records = {path.stem: processes.recorded(layout, path.stem) for path in layout.run.glob("*.pid")}
     alive = {name: process for name, process in records.items() if process is not None}
-    for names in (("kubelet",), ("kube-controller-manager", "kube-scheduler", "kube-proxy")):
-        processes.stop([alive[name] for name in names if name in alive])
+    for name in ("kubelet", "containerd"):
+        processes.stop([alive[name]] if name in alive else [], signal.SIGKILL)
     _end_pods(layout, tree)
-    if "postgresql" in alive:
-        processes.stop([alive["postgresql"]], signal.SIGINT)
-    processes.stop([alive[name] for name in ("containerd", "kube-apiserver", "etcd") if name in alive])
+    processes.stop([alive[database.NAME]] if database.NAME in alive else [], signal.SIGINT)
+    processes.stop(alive.values(), signal.SIGKILL)
     # The rest has no record: shims, and what a killed `up` had just started.
-    _end_pods(layout, tree)
     processes.stop(processes.in_namespace(layout), signal.SIGKILL)
+    _end_pods(layout, tree)
+    database.release(layout)
     for path in layout.run.glob("*.pid"):
         path.unlink()
 
@@ -87,28 +84,3 @@ def _end_pods(layout: Layout, tree: cgroups.Tree) -> None:
         return not left
 
     wait(f"The end of the pods of {layout.name}", ended, timeout_seconds=20)
-
-
-def _shim_sockets(layout: Layout) -> None:
-    """Remove the sockets of containerd's shims, which containerd keeps in a folder for all; each shim notes its own."""
-    for note in (layout.containerd / "state").glob("io.containerd.runtime.v2.task/*/*/address"):
-        with contextlib.suppress(OSError):
-            socket = Path(note.read_text().strip().removeprefix("unix://"))
-            if socket.is_relative_to(_SHIM_SOCKETS):
-                socket.unlink()
-
-
-def _traces(layout: Layout) -> None:
-    """Remove what kubelet and CNI leave outside of the cluster's folder: links to pods' logs, cached results."""
-    if _CONTAINER_LOGS.is_dir():
-        for link in _CONTAINER_LOGS.iterdir():
-            if link.is_symlink() and link.readlink().is_relative_to(layout.logs):
-                link.unlink()
-    if _CNI_RESULTS.is_dir():
-        ours = re.compile(rf"{re.escape(layout.unit)}-[0-9a-f]{{64}}-\w+")
-        for result in _CNI_RESULTS.iterdir():
-            if ours.fullmatch(result.name):
-                result.unlink()
-    for folder in (_CONTAINER_LOGS, _CNI_RESULTS, _SHIM_SOCKETS):
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # only when empty: then it was ours
