@@ -1,0 +1,157 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kubeop maintainers
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring objects to a cluster: only what differs, in one call."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: apply
+short_description: Bring objects to a cluster, only what differs
+version_added: 0.1.0
+author: kubeop maintainers (@kubeop)
+description:
+  - Reads what the cluster has with one list for each kind, compares the fields that are given, and puts only what
+    differs, in parallel, by server-side apply.
+  - Custom resource definitions go before namespaces, namespaces before the rest, and webhooks go last.
+options:
+  definitions:
+    description: The objects, as they would be written in a manifest.
+    type: list
+    elements: dict
+    required: true
+  force:
+    description: Take over fields that another field manager owns, instead of failing with its name.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - kubeop.platform.attributes
+  - kubeop.platform.attributes.kubernetes
+  - kubeop.platform.cluster
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The API server answers what would happen (a server-side dry run), so admission webhooks have their say, too.
+  diff_mode:
+    support: full
+    details:
+      - Managed fields are left out and the values of Secrets are masked.
+  idempotent:
+    support: full
+seealso:
+  - module: kubeop.platform.baseline
+"""
+
+EXAMPLES = r"""
+---
+- name: A ConfigMap is there
+  kubeop.platform.apply:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    definitions:
+      - apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          name: motd
+          namespace: default
+        data:
+          text: hello
+"""
+
+RETURN = r"""
+---
+changes:
+  description: What was created, updated or deleted, or would be in check mode. What already is as wanted is left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: V(create), V(update) or V(delete).
+      type: str
+      returned: always
+    api_version:
+      description: The object's API version.
+      type: str
+      returned: always
+    kind:
+      description: The object's kind.
+      type: str
+      returned: always
+    namespace:
+      description: The object's namespace; empty for an object of the whole cluster.
+      type: str
+      returned: always
+    name:
+      description: The object's name.
+      type: str
+      returned: always
+  sample:
+    - action: update
+      api_version: networking.k8s.io/v1
+      kind: NetworkPolicy
+      namespace: team-a
+      name: kubeop-egress
+counts:
+  description: How many objects there were for each action.
+  returned: success
+  type: dict
+  contains:
+    create:
+      description: Objects that were not there.
+      type: int
+      returned: always
+    update:
+      description: Objects that differed.
+      type: int
+      returned: always
+    unchanged:
+      description: Objects that were already as wanted.
+      type: int
+      returned: always
+    delete:
+      description: Objects that were removed.
+      type: int
+      returned: always
+  sample:
+    create: 0
+    update: 1
+    unchanged: 9
+    delete: 0
+"""
+
+from ansible_collections.kubeop.platform.plugins.module_utils import edge
+
+
+def call(module):
+    """One apply."""
+    from kubeop import names
+    from kubeop.kube.apply import apply
+
+    with edge.cluster_client(module) as client:
+        applied = apply(
+            client,
+            module.params["definitions"],
+            field_manager=names.FIELD_MANAGER_ANSIBLE,
+            force=module.params["force"],
+            dry_run=module.check_mode,
+        )
+    return edge.changed_result(module, applied)
+
+
+def main():
+    edge.run(
+        call,
+        {
+            **edge.cluster_options(),
+            "definitions": {"type": "list", "elements": "dict", "required": True},
+            "force": {"type": "bool", "default": False},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
