@@ -10,11 +10,8 @@ from kubeop.devcluster.pki import KUBELET_CLIENT
 
 NAMESPACE = "kube-system"
 COREDNS = "coredns"
-_CORE = f"/api/v1/namespaces/{NAMESPACE}"
-_RBAC = "/apis/rbac.authorization.k8s.io/v1"
-_RBAC_API = "rbac.authorization.k8s.io"
+_RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"k8s-app": "kube-dns", "app.kubernetes.io/name": COREDNS}
-_DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{COREDNS}"
 
 # No `forward`: nothing outside the cluster is known, and saying so at once is better than a far server's timeout.
 COREFILE = f""".:53 {{
@@ -38,31 +35,31 @@ COREFILE = f""".:53 {{
 
 def apply(api: Api, addresses: Addresses, coredns_image: str) -> None:
     """Create or repair all of it."""
-    for path, document in objects(addresses, coredns_image):
-        api.apply(path, document)
+    for obj in objects(addresses, coredns_image):
+        api.apply(obj)
 
 
 def ready(api: Api) -> bool:
     """Whether CoreDNS answers."""
-    deployment = api.get(_DEPLOYMENT) or {}
+    deployment = api.get("apps/v1", "Deployment", COREDNS, NAMESPACE)
     status = deployment.get("status", {})
     current = status.get("observedGeneration") == deployment.get("metadata", {}).get("generation")
     return bool(current and status.get("updatedReplicas", 0) >= 1 and status.get("availableReplicas", 0) >= 1)
 
 
-def objects(addresses: Addresses, coredns_image: str) -> list[tuple[str, dict[str, Any]]]:
-    """Every object with its path in the API."""
+def objects(addresses: Addresses, coredns_image: str) -> list[dict[str, Any]]:
+    """Every object, what another needs before it."""
+    apiserver = {"apiGroup": _RBAC, "kind": "User", "name": KUBELET_CLIENT}
+    coredns = {"kind": "ServiceAccount", "name": COREDNS, "namespace": NAMESPACE}
     return [
-        (f"{_RBAC}/clusterrolebindings/kubeop:kubelet-api-admin", _binding("kubeop:kubelet-api-admin",
-            "system:kubelet-api-admin", {"apiGroup": _RBAC_API, "kind": "User", "name": KUBELET_CLIENT})),
-        (f"{_CORE}/serviceaccounts/{COREDNS}", _object("v1", "ServiceAccount", COREDNS)),
-        (f"{_RBAC}/clusterroles/system:coredns", _role()),
-        (f"{_RBAC}/clusterrolebindings/system:coredns", _binding("system:coredns", "system:coredns",
-            {"kind": "ServiceAccount", "name": COREDNS, "namespace": NAMESPACE})),
-        (f"{_CORE}/configmaps/{COREDNS}", _object("v1", "ConfigMap", COREDNS) | {"data": {"Corefile": COREFILE}}),
-        (f"{_CORE}/services/kube-dns", _service(addresses)),
-        (_DEPLOYMENT, _deployment(coredns_image)),
-    ]  # fmt: skip
+        _binding("kubeop:kubelet-api-admin", "system:kubelet-api-admin", apiserver),
+        _object("v1", "ServiceAccount", COREDNS),
+        _role(),
+        _binding("system:coredns", "system:coredns", coredns),
+        _object("v1", "ConfigMap", COREDNS) | {"data": {"Corefile": COREFILE}},
+        _service(addresses),
+        _deployment(coredns_image),
+    ]
 
 
 def _object(api_version: str, kind: str, name: str, *, namespaced: bool = True) -> dict[str, Any]:
@@ -73,14 +70,14 @@ def _object(api_version: str, kind: str, name: str, *, namespaced: bool = True) 
 
 
 def _binding(name: str, role: str, subject: dict[str, str]) -> dict[str, Any]:
-    return _object(f"{_RBAC_API}/v1", "ClusterRoleBinding", name, namespaced=False) | {
-        "roleRef": {"apiGroup": _RBAC_API, "kind": "ClusterRole", "name": role},
+    return _object(f"{_RBAC}/v1", "ClusterRoleBinding", name, namespaced=False) | {
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
         "subjects": [subject],
     }
 
 
 def _role() -> dict[str, Any]:
-    return _object(f"{_RBAC_API}/v1", "ClusterRole", "system:coredns", namespaced=False) | {
+    return _object(f"{_RBAC}/v1", "ClusterRole", "system:coredns", namespaced=False) | {
         "rules": [
             {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
             {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},

@@ -1,65 +1,59 @@
-"""The few calls that starting a cluster needs of its API server, with the administrator's certificate."""
+"""The cluster's own API server, seen by what starts the cluster: not answering is an answer here, not an error."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import functools
+from types import TracebackType
 from typing import Any, Self
 
-import urllib3
-
-from kubeop.devcluster.layout import API_PORT, Addresses, Layout
-from kubeop.errors import DevClusterError
+from kubeop.devcluster.layout import Layout
+from kubeop.errors import ClusterError, KubeconfigError
+from kubeop.kube.client import Client
+from kubeop.kube.transport import RetryPolicy
 
 FIELD_MANAGER = "kubeop-dev"
+_TIMEOUT_SECONDS = 15.0
 
 
 class Api:
-    """A connection pool to one cluster's API server. Use it as a context manager."""
+    """The API with the administrator's kubeconfig, which is read at the first call."""
 
-    def __init__(self, layout: Layout, addresses: Addresses) -> None:
-        self._base = f"https://{addresses.node}:{API_PORT}"
-        self._pool = urllib3.PoolManager(
-            ca_certs=f"{layout.pki}/ca.crt",
-            cert_file=f"{layout.pki}/admin.crt",
-            key_file=f"{layout.pki}/admin.key",
-            timeout=urllib3.Timeout(connect=1, read=30),
-            retries=False,
-        )
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._pool.clear()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    @functools.cached_property
+    def _client(self) -> Client:
+        never = RetryPolicy(connection_seconds=0, first_seconds=0, busy_seconds=0)
+        return Client.from_kubeconfig(self._layout.kubeconfig, timeout_seconds=_TIMEOUT_SECONDS, retry=never)
 
     def ready(self) -> bool:
         """Whether the API server answers and all its checks pass."""
         try:
-            return bool(self._pool.request("GET", f"{self._base}/readyz").status == 200)
-        except urllib3.exceptions.HTTPError:
+            return self._client.send("GET", "/readyz").status == 200
+        except (ClusterError, KubeconfigError):
             return False
 
-    def get(self, path: str) -> dict[str, Any] | None:
-        """The object at `path`; None if there is none or the server does not answer."""
+    def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """An object; an empty one if there is none or the server does not answer."""
         try:
-            response = self._pool.request("GET", self._base + path)
-        except urllib3.exceptions.HTTPError:
-            return None
-        if response.status != 200:
-            return None
-        found: dict[str, Any] = response.json()
-        return found
+            return self._client.get(api_version, kind, name, namespace) or {}
+        except (ClusterError, KubeconfigError):
+            return {}
 
-    def apply(self, path: str, document: Mapping[str, Any]) -> None:
-        """Server-side apply of one object."""
-        url = f"{self._base}{path}?fieldManager={FIELD_MANAGER}&force=true"
-        headers = {"content-type": "application/apply-patch+yaml"}
-        try:
-            response = self._pool.request("PATCH", url, body=json.dumps(document), headers=headers)
-        except urllib3.exceptions.HTTPError as error:
-            raise DevClusterError(
-                f"The API server at {self._base} does not answer ({type(error).__name__})."
-            ) from error
-        if response.status >= 300:
-            raise DevClusterError(f"The API server refused {path} with status {response.status}.")
+    def apply(self, obj: dict[str, Any]) -> None:
+        """Server-side apply of one object. Raises ClusterError."""
+        self._client.server_side_apply(obj, field_manager=FIELD_MANAGER, force=True)
+
+    def node_ready(self) -> bool:
+        """Whether the cluster's node is Ready."""
+        conditions = self.get("v1", "Node", self._layout.name).get("status", {}).get("conditions", ())
+        return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -91,7 +91,7 @@ def up(name: str = DEFAULT_NAME, *, assets: Path | None = None, report: Report |
     with slots.lock(layout.lock):
         addresses = slots.claim(layout)
         try:
-            with Api(layout, addresses) as api:
+            with Api(layout) as api:
                 _Start(layout, addresses, binaries, api, report).run()
         except DevClusterError as error:
             again = f"`kubeop dev up --name {name}` tries again, `kubeop dev down --name {name}` clears up."
@@ -116,13 +116,13 @@ def status(name: str = DEFAULT_NAME) -> Status:
     if addresses is None:
         return Status(name, exists=False, node_ready=False, components=())
     binaries, _ = builds.find()
-    with Api(layout, addresses) as api:
+    with Api(layout) as api:
         found = []
         for component in _parts(layout, addresses, binaries, api).all():
             process = processes.recorded(layout, component.name)
             alive = process is not None and process.alive()
             found.append(ComponentStatus(component.name, alive, process.pid if process is not None and alive else 0))
-        return Status(name, True, _node_ready(api, layout), tuple(found), addresses.node)
+        return Status(name, True, api.node_ready(), tuple(found), addresses.node)
 
 
 def load_image(name: str, archive: Path) -> tuple[tuple[str, bool], ...]:
@@ -189,7 +189,7 @@ class _Start:
             for component in (parts.kubelet, parts.kube_proxy, parts.controller_manager, parts.scheduler):
                 self._ensure(component)
             addons.apply(self.api, addresses, _reference("coredns"))
-            self._wait("The node", lambda: _node_ready(self.api, layout), parts.kubelet)
+            self._wait("The node", self.api.node_ready, parts.kubelet)
         with self.report.phase("cluster DNS"):
             self._wait("CoreDNS", lambda: addons.ready(self.api), parts.kubelet)
 
@@ -248,12 +248,6 @@ def _results(futures: tuple[Future[None], ...]) -> None:
     failures = [error for error in (future.exception() for future in futures) if error is not None]
     if failures:
         raise failures[0]
-
-
-def _node_ready(api: Api, layout: Layout) -> bool:
-    found = api.get(f"/api/v1/nodes/{layout.name}") or {}
-    conditions = found.get("status", {}).get("conditions", ())
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _cluster(layout: Layout, addresses: Addresses) -> Cluster:

@@ -105,11 +105,14 @@ def prepare(layout: Layout, addresses: Addresses) -> None:
 
 
 def clear_leftovers(layout: Layout, wanted: Component) -> None:
-    """End server processes whose parent was killed, and drop their lock file; nothing if the server runs."""
+    """End an older server, or what a killed one left: children, and the lock files of a process that is no more."""
     if running(layout, wanted):
         return
+    old = recorded(layout, NAME)
+    stop([old] if old is not None else [], wanted.stop_signal)
     stop(identify(_in_data_folder(layout)), signal.SIGKILL)
-    (_data(layout) / "postmaster.pid").unlink(missing_ok=True)
+    for lock_file in (_data(layout) / "postmaster.pid", *_sockets(layout).iterdir()):
+        lock_file.unlink(missing_ok=True)
 
 
 def release(layout: Layout) -> None:

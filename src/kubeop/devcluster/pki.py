@@ -39,7 +39,6 @@ def write(layout: Layout, addresses: Addresses) -> None:
         "etcd-server": issue_server(etcd_ca, ["localhost"], [_LOOPBACK], DAYS, client=True),  # etcd dials itself, too
         "etcd-client": issue_client(etcd_ca, "kube-apiserver", (), DAYS),
         "kubelet": issue_server(ca, [name], [node, _LOOPBACK], DAYS),
-        "admin": administrator,
     }.items():
         (layout.pki / f"{file}.crt").write_bytes(certificate.cert_pem)
         _secret(layout, f"pki/{file}.key", certificate.key_pem)

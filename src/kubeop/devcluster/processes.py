@@ -75,9 +75,9 @@ def recorded(layout: Layout, name: str) -> Process | None:
     """The process that was last started as `name`, alive or not; None without a readable record."""
     try:
         data = json.loads(record_path(layout, name).read_text())
-        if data["boot"] != boot():
+        if data.get("boot", boot()) != boot():
             return None
-        return Process(int(data["pid"]), int(data["start_time"]), str(data["digest"]))
+        return Process(int(data["pid"]), int(data["start_time"]), str(data.get("digest", "")))
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 
