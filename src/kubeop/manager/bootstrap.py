@@ -1,0 +1,175 @@
+"""The platform into a registered cluster: namespace, CRDs, policy, operator, admission, and the webhooks last.
+
+Every step finds out for itself what is left to do, so that an attempt that was cut short (a killed manager, an API
+server that restarts) is finished by the next one. Later attempts put back what was edited and renew the certificate.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kubeop import BUILD_VERSION, names
+from kubeop.crypto import certificates
+from kubeop.errors import CryptoError, InputError, WaitError
+from kubeop.kube.apply import apply
+from kubeop.kube.client import Client
+from kubeop.kube.wait import wait_ready
+from kubeop.manager import live
+from kubeop.manager.storage.models import Cluster
+from kubeop.manager.work import RESYNC_SECONDS, Outcome
+from kubeop.manifests import admission, platform
+from kubeop.settings import Settings
+
+WAIT_SECONDS = 5.0  # an attempt waits no longer, so that the worker is free for other clusters
+AGAIN_SECONDS = 2.0
+_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+_WEBHOOK_API = "admissionregistration.k8s.io/v1"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cluster's row, as it was when it was claimed."""
+
+    id: str
+    name: str
+    generation: int
+    auto_bootstrap: bool
+    install_admission: bool
+
+
+def job(row: Cluster) -> Job:
+    """What the row asks for."""
+    return Job(row.id, row.name, row.generation, row.auto_bootstrap, row.install_admission)
+
+
+def run(client: Client, settings: Settings, work: Job) -> Outcome:
+    """Bring the platform in the cluster one attempt further. Raises ClusterUnreachable, ApiError, InputError."""
+    if not work.auto_bootstrap:
+        return _look(client, work, "autoBootstrap is off: install it with `kubeop deploy`.")
+    try:
+        _install(client, settings, work)
+    except WaitError as error:
+        # Images may still be on their way. The objects are there, and tenants and projects need no more than these.
+        return Outcome("bootstrapping", str(error), again_seconds=AGAIN_SECONDS, installed=True)
+    return _look(client, work, "")
+
+
+def _look(client: Client, work: Job, note: str) -> Outcome:
+    missing = [part for part in live.look(client, admission=work.install_admission) if not part.ready]
+    if not missing:
+        return Outcome("ready", again_seconds=RESYNC_SECONDS, synced=True, installed=True)
+    said = " ".join([f"{part.name}: {part.detail}" for part in missing] + [note]).strip()
+    installed = work.auto_bootstrap
+    state = "bootstrapping" if installed else "pending"
+    return Outcome(state, said, again_seconds=AGAIN_SECONDS if installed else 10.0, installed=installed)
+
+
+def _install(client: Client, settings: Settings, work: Job) -> None:
+    tls = _certificate(client) if work.install_admission else None
+    objects = wanted(settings, work, tls)
+    webhooks = [obj for obj in objects if obj["kind"] in _WEBHOOKS]
+    others = [obj for obj in objects if obj["kind"] not in _WEBHOOKS]
+    _put(client, [obj for obj in others if obj["kind"] == "Namespace"])
+    if tls is not None:
+        # Webhooks that are there already must trust the new certificate before any pod serves with it.
+        present = [obj for obj in webhooks if client.get(_WEBHOOK_API, obj["kind"], obj["metadata"]["name"])]
+        if present and _renewed(client, tls):
+            _put(client, present)
+        _put(
+            client,
+            [
+                admission.tls_secret(
+                    cert_pem=tls.cert_pem, key_pem=tls.key_pem, ca_pem=tls.ca_pem, version=BUILD_VERSION
+                )
+            ],
+        )
+    _put(client, others)
+    wait_ready(client, others, WAIT_SECONDS)
+    _put(client, webhooks)
+
+
+def wanted(settings: Settings, work: Job, tls: certificates.Certificate | None) -> list[Object]:
+    """The platform's objects for a cluster, without the certificate's Secret. Raises InputError without images."""
+    operator_image = settings.operator_image or settings.manager_image
+    if not operator_image:
+        raise InputError(
+            "KUBEOP_OPERATOR_IMAGE is not set.", hint="Set it to the operator's image, or autoBootstrap to false."
+        )
+    webhook = None
+    if tls is not None:
+        if not settings.admission_image:
+            raise InputError(
+                "KUBEOP_ADMISSION_IMAGE is not set.",
+                hint="Set it to the webhook's image, or installAdmission to false.",
+            )
+        webhook = platform.Admission(
+            image=settings.admission_image,
+            ca_bundle_b64=base64.b64encode(tls.ca_pem).decode(),
+            tls_checksum=hashlib.sha256(tls.cert_pem).hexdigest()[:16],
+        )
+    maximum = {"requestsCPU": settings.quota_max_requests_cpu, "requestsMemory": settings.quota_max_requests_memory}
+    return platform.platform(
+        operator_image=operator_image,
+        pull_policy=settings.operator_image_pull_policy,
+        version=BUILD_VERSION,
+        cluster=work.name,
+        policy=platform.Policy(
+            image_allowlist=settings.image_allowlist,
+            egress_baseline=settings.egress_baseline,
+            quota_max={key: value for key, value in maximum.items() if value},
+        ),
+        webhook=webhook,
+        log_level=settings.log_level,
+    )
+
+
+def _put(client: Client, objects: list[Object]) -> None:
+    if objects:
+        apply(client, objects, field_manager=names.FIELD_MANAGER_MANAGER)
+
+
+def _certificate(client: Client) -> certificates.Certificate:
+    """The certificate in the cluster's Secret while it is good, else a new one.
+
+    The authority's key is thrown away: a new certificate has a new authority. The one before stays in the bundle, for
+    pods that still serve with the old certificate while they are replaced.
+    """
+    cert, key, bundle = _present(client)
+    if cert and not certificates.needs_renewal(cert, bundle, admission.DNS_NAMES, key_pem=key):
+        return certificates.Certificate(cert, key, bundle)
+    authority = certificates.issue_ca(f"{names.ADMISSION} authority", certificates.LEAF_DAYS)
+    fresh = certificates.issue_server(authority, admission.DNS_NAMES)
+    return certificates.Certificate(fresh.cert_pem, fresh.key_pem, authority.cert_pem + _first(bundle))
+
+
+def _renewed(client: Client, tls: certificates.Certificate) -> bool:
+    return _present(client)[0] != tls.cert_pem
+
+
+def _present(client: Client) -> tuple[bytes, bytes, bytes]:
+    """Certificate, key and authorities of the cluster's Secret; empty where there is none."""
+    secret = client.get("v1", "Secret", names.ADMISSION_TLS_SECRET, names.PLATFORM_NAMESPACE) or {}
+    data: Mapping[str, str] = secret.get("data") or {}
+    try:
+        cert, key, bundle = (base64.b64decode(data.get(name, "")) for name in ("tls.crt", "tls.key", "ca.crt"))
+    except ValueError:
+        return b"", b"", b""
+    return cert, key, bundle
+
+
+def _first(bundle: bytes) -> bytes:
+    """The first certificate of a PEM text, if it can be read."""
+    end = b"-----END CERTIFICATE-----\n"
+    head, found, _ = bundle.partition(end)
+    pem = head + found
+    try:
+        certificates.expires_at(pem)
+    except CryptoError:
+        return b""
+    return pem

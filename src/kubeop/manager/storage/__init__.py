@@ -1,0 +1,1 @@
+"""What the manager remembers: the tables, and how the database is reached."""
