@@ -21,7 +21,6 @@ class Settings:
     `db_url`: a PostgreSQL or SQLite URL. `kms_master_key` and `jwt_signing_key`: one or more keys, comma-separated,
     `id:base64` or bare base64, the first one active. `image_allowlist`: image name prefixes.
     `egress_baseline`: CIDRs that project namespaces may reach besides DNS. `db_timeout_ms`: milliseconds.
-    `cluster`: the name that the service's own cluster is registered under, or empty.
     """
 
     db_url: str = field(default="", repr=False)
@@ -39,7 +38,6 @@ class Settings:
     db_max_open: int = 10
     db_timeout_ms: int = 2000
     log_level: str = "info"
-    cluster: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -64,7 +62,6 @@ class Settings:
             db_max_open=_positive(env, "KUBEOP_DB_MAX_OPEN", cls.db_max_open),
             db_timeout_ms=_positive(env, "KUBEOP_DB_TIMEOUT_MS", cls.db_timeout_ms),
             log_level=level,
-            cluster=env.get("KUBEOP_CLUSTER", ""),
         )
 
     def listen_address(self) -> tuple[str, int]:

@@ -9,11 +9,9 @@ from typing import Annotated
 import typer
 
 from kubeop import names
-from kubeop.domain.networks import parse_cidrs
 from kubeop.kube import kubeconfig as kubeconfigs
 from kubeop.operator import process
 from kubeop.operator.controllers import Options
-from kubeop.operator.policy import Policy
 from kubeop.settings import Settings
 from kubeop.telemetry import logs
 
@@ -31,6 +29,9 @@ def operator(
     health_port: Annotated[int, typer.Option(help="Where /healthz and /readyz are; 0 takes a free port.")] = (
         names.OPERATOR_HEALTH_PORT
     ),
+    lease: Annotated[str, typer.Option(help="The Lease in kubeop-system that the leader holds.")] = (
+        names.OPERATOR_LEASE
+    ),
     workers: Annotated[int, typer.Option(help="Objects worked on at a time.", min=1, max=64)] = Options.workers,
     resync_seconds: Annotated[
         float, typer.Option(help="How often every object is looked at without a reason.", min=1)
@@ -39,11 +40,11 @@ def operator(
     """Keep every Tenant and Project as it should be, while this replica holds the Lease."""
     settings = Settings.from_env()
     logs.configure("operator", settings.log_level)
-    policy = Policy(cluster=settings.cluster, egress_cidrs=parse_cidrs(settings.egress_baseline))
     code = process.run(
         _kubeconfig(kubeconfig),
         process.Settings(
-            options=Options(policy=policy, workers=workers, resync_seconds=resync_seconds),
+            options=Options(workers=workers, resync_seconds=resync_seconds),
+            lease=lease,
             metrics_port=metrics_port,
             health_port=health_port,
         ),

@@ -9,15 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kubeop import names
-from kubeop.errors import ApiError, ClusterError, InputError, KubeopError
+from kubeop.domain.policy import Policy
+from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, InputError, KubeopError
 from kubeop.kube.client import Client
+from kubeop.kube.watch import Event, follow
 from kubeop.operator.index import Index
 from kubeop.operator.ledger import Ledger, Ref, digest
-from kubeop.operator.policy import Policy, read_policy
 from kubeop.operator.projects import project_of, reconcile_project
 from kubeop.operator.recorder import Recorder
 from kubeop.operator.status import Status, condition, write_status
@@ -37,14 +38,14 @@ PIECES = frozenset(
     )
 )
 _QUIET_CONFLICTS = 3  # a stale read is retried this often before it is reported
+_AWAY_SECONDS = 1.0  # between tries while the API server cannot be reached
 _COUNT_SECONDS = 0.3  # a tenant's count waits this long for more of its projects to change
 
 
 @dataclass(frozen=True)
 class Options:
-    """`policy`: what counts while there is no ConfigMap. Workers are threads; times are in seconds."""
+    """Workers are threads; times are in seconds."""
 
-    policy: Policy = field(default_factory=Policy)
     workers: int = 8
     resync_seconds: float = 300.0
     drain_seconds: float = 5.0
@@ -62,23 +63,27 @@ class Controllers:
         self._index = Index()
         self._recorder = Recorder(client)
         self._policy: Policy | None = None
-        self._policy_problem = "The policy has not been read yet."
+        self._policy_problem = ""
+        self._started = False
         self._stopping = threading.Event()
         self._log = get_logger(__name__)
 
-    def start(self) -> None:
-        """Read the policy, then let the workers go. Waits for an API server that is away."""
+    def run(self) -> None:
+        """Follow the policy until stopped, and let the workers go as soon as it is known. Survives any API server."""
         while not self._stopping.is_set():
             try:
-                found = self._client.get("v1", "ConfigMap", names.POLICY_CONFIGMAP, names.PLATFORM_NAMESPACE)
-                self._take_policy(found)
-                break
+                for event in follow(
+                    self._client,
+                    "v1",
+                    "ConfigMap",
+                    names.PLATFORM_NAMESPACE,
+                    field_selector=f"metadata.name={names.POLICY_CONFIGMAP}",
+                    stop=self._stopping,
+                ):
+                    self._on_policy(event)
             except ClusterError as error:
-                self._log.warning("the policy could not be read", error=str(error))
-                self._stopping.wait(1.0)
-        for number in range(self._options.workers):
-            threading.Thread(target=self._work, name=f"kubeop-worker-{number}", daemon=True).start()
-        threading.Thread(target=self._resync, name="kubeop-resync", daemon=True).start()
+                self._log.warning("the policy cannot be read", error=str(error))
+            self._stopping.wait(_AWAY_SECONDS)
 
     def stop(self) -> bool:
         """Start nothing new and wait for what is under way; False if something still is after `drain_seconds`."""
@@ -90,10 +95,7 @@ class Controllers:
         if self._stopping.is_set():
             return
         gone = event_type == "DELETED"
-        if kind == "ConfigMap":
-            if _is_policy(obj):
-                self._take_policy(None if gone else obj)
-        elif kind == "Project":
+        if kind == "Project":
             self._on_project(obj, gone=gone)
         elif kind == "Tenant":
             self._on_tenant(obj, gone=gone)
@@ -141,19 +143,38 @@ class Controllers:
         if not self._ledger.knows(ref, seen):
             self._queue.add(owner, lambda: self._ledger.knows(ref, seen))
 
-    def _take_policy(self, configmap: Object | None) -> None:
-        try:
-            policy = self._options.policy if configmap is None else read_policy(configmap, self._options.policy)
-        except InputError as error:
-            # The last good policy stays in force; without one nothing is written that could be wrong.
-            self._policy_problem = str(error)
-            self._log.error("the policy cannot be used", error=str(error), in_force=str(self._policy))
-            return
+    def _on_policy(self, event: Event) -> None:
+        if event.type == "SYNCED":
+            if self._policy is None and not self._policy_problem:
+                self._take(Policy())  # there is no ConfigMap: the defaults count
+            self._start_workers()
+        elif event.type == "DELETED" and self._policy is None:
+            self._take(Policy())
+        elif event.type == "DELETED":
+            # Cutting every project off for an object that may be back in a moment would do more harm than good.
+            self._log.warning("the policy was deleted; the last one stays in force")
+        else:
+            try:
+                self._take(Policy.of(event.object))
+            except InputError as error:
+                # The last good policy stays in force; without one nothing is written that could be wrong.
+                self._policy_problem = str(error)
+                self._log.error("the policy cannot be used", error=str(error), in_force=str(self._policy))
+
+    def _take(self, policy: Policy) -> None:
         if policy != self._policy:
-            self._policy = policy
-            self._log.info("policy in force", egress_cidrs=policy.egress_cidrs)
+            self._policy, self._policy_problem = policy, ""
+            self._log.info("policy in force", egress_baseline=policy.egress_baseline, cluster=policy.cluster)
             for project in self._index.projects():
                 self._queue.add(Ref("Project", "", project))
+
+    def _start_workers(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        for number in range(self._options.workers):
+            threading.Thread(target=self._work, name=f"kubeop-worker-{number}", daemon=True).start()
+        threading.Thread(target=self._resync, name="kubeop-resync", daemon=True).start()
 
     def _work(self) -> None:
         while (ref := self._queue.get()) is not None:
@@ -168,8 +189,7 @@ class Controllers:
         try:
             result = self._reconcile_once(ref)
         except Exception as error:  # noqa: BLE001 - a worker outlives whatever one object does to it
-            result = "error"
-            self._failed(ref, error)
+            result = self._failed(ref, error)
         metrics.observe_reconcile(
             group=names.API_GROUP,
             version=names.API_VERSION,
@@ -214,12 +234,17 @@ class Controllers:
             self._log.info("put back", kind=ref.kind, name=ref.name, pieces=what)
             self._recorder.post(obj, "Repaired", f"Put back what was deleted or edited: {what}.")
 
-    def _failed(self, ref: Ref, error: Exception) -> None:
-        """Retry with backoff, and say why on the object, if it can be reached."""
+    def _failed(self, ref: Ref, error: Exception) -> str:
+        """Retry with backoff, and say why on the object, if it can be reached; returns the result for the metrics."""
+        if isinstance(error, ClusterUnreachable):
+            # Not this object's fault, and over all at once: no growing wait, no line in the log for each object.
+            self._log.debug("the API server is away", kind=ref.kind, name=ref.name, error=str(error))
+            self._queue.add_after(ref, _AWAY_SECONDS)
+            return "error"
         failures = self._queue.failures(ref) + 1
         seconds = self._queue.retry(ref)
         if isinstance(error, ApiError) and error.status == 409 and failures <= _QUIET_CONFLICTS:
-            return  # somebody wrote in between: read again
+            return "requeue"  # somebody wrote in between: read again
         known = isinstance(error, KubeopError)
         # An unexpected error's own text could hold anything: only its type leaves the log.
         message = str(error) if known else f"The operator failed on this object ({type(error).__name__})."
@@ -239,6 +264,7 @@ class Controllers:
                 self._say(ref, obj, Status(False, "ReconcileFailed", message, fields=kept))
         except ClusterError as unwritable:
             self._log.debug("the error could not be written to the object", error=str(unwritable))
+        return "error"
 
     def _note_generation(self, ref: Ref, obj: Object | None) -> None:
         self._index.note_generation(ref, obj)
@@ -267,8 +293,3 @@ class Controllers:
 
 
 _WRITTEN = frozenset(("conditions", "observedGeneration"))
-
-
-def _is_policy(obj: Object) -> bool:
-    metadata = obj["metadata"]
-    return (metadata["namespace"], metadata["name"]) == (names.PLATFORM_NAMESPACE, names.POLICY_CONFIGMAP)

@@ -1,13 +1,12 @@
 """Putting one object of a baseline right: look first, write only what differs, and leave nothing extra in its spec.
 
 Server-side apply takes back every field that the baseline names. What someone added beside them (a second rule in a
-quota, a pod selector in a policy) is not ours to apply away, and yet weakens or bends the baseline: such a spec is
-replaced as a whole.
+quota, another policy type) is not ours to apply away, and yet bends the baseline: a patch takes it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kubeop import names
@@ -24,11 +23,18 @@ def put_right(client: Client, wanted: Object, found: Object | None) -> tuple[dic
         return dict(found), False
     result = client.server_side_apply(dict(wanted), field_manager=names.FIELD_MANAGER_OPERATOR, force=True)
     if not is_right(wanted, result):
+        metadata = wanted["metadata"]
+        undo: dict[str, Any] = {"metadata": {"labels": dict.fromkeys(_foreign_labels(wanted, result))}}
         if "spec" in wanted:
-            result["spec"] = wanted["spec"]
-        for label in _foreign_labels(wanted, result):
-            del result["metadata"]["labels"][label]
-        result = client.replace(result)
+            undo["spec"] = _undo(wanted["spec"], result.get("spec"))
+        result = client.patch(
+            wanted["apiVersion"],
+            wanted["kind"],
+            metadata["name"],
+            undo,
+            metadata.get("namespace"),
+            field_manager=names.FIELD_MANAGER_OPERATOR,
+        )
     return result, True
 
 
@@ -37,17 +43,24 @@ def is_right(wanted: Object, found: Object) -> bool:
     labels = found["metadata"].get("labels") or {}
     if any(labels.get(key) != value for key, value in (wanted["metadata"].get("labels") or {}).items()):
         return False
-    if any(True for _ in _foreign_labels(wanted, found)):
+    if _foreign_labels(wanted, found):
         return False
     return "spec" not in wanted or _same(wanted["spec"], found.get("spec"))
 
 
-def _foreign_labels(wanted: Object, found: Object) -> Iterator[str]:
+def _foreign_labels(wanted: Object, found: Object) -> list[str]:
     """Pod Security labels that someone added, such as an `enforce-version` that brings old rules back."""
     ours = wanted["metadata"].get("labels") or {}
-    for label in found["metadata"].get("labels") or {}:
-        if label.startswith(names.POD_SECURITY_PREFIX) and label not in ours:
-            yield label
+    labels = found["metadata"].get("labels") or {}
+    return [label for label in labels if label.startswith(names.POD_SECURITY_PREFIX) and label not in ours]
+
+
+def _undo(wanted: Any, found: Any) -> Any:
+    """The merge patch that makes `found` the same as `wanted`: nulls for what is too much."""
+    if not isinstance(wanted, Mapping) or not isinstance(found, Mapping):
+        return wanted
+    changed = {key: _undo(value, found.get(key)) for key, value in wanted.items() if not _same(value, found.get(key))}
+    return {**dict.fromkeys(found.keys() - wanted.keys()), **changed}
 
 
 def _same(wanted: Any, found: Any) -> bool:

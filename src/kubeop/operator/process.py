@@ -41,6 +41,7 @@ class Settings:
 
     options: Options = field(default_factory=Options)
     timing: Timing = field(default_factory=Timing)
+    lease: str = names.OPERATOR_LEASE
     metrics_port: int = names.OPERATOR_METRICS_PORT
     health_port: int = names.OPERATOR_HEALTH_PORT
 
@@ -62,11 +63,12 @@ def run(kubeconfig: Kubeconfig, settings: Settings) -> int:
         Client(kubeconfig, timeout_seconds=_REQUEST_SECONDS, retry=_RETRY) as client,
     ):
         log.info("started", metrics_port=metrics_server.port, health_port=health_server.port)
-        elector = LeaderElector(lease_client, f"{socket.gethostname()}_{uuid.uuid4()}", timing=settings.timing)
-        metrics.set_leader(names.OPERATOR_LEASE, leading=False)
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        elector = LeaderElector(lease_client, identity, name=settings.lease, timing=settings.timing)
+        metrics.set_leader(settings.lease, leading=False)
         if not _wait_for_lease(elector, stop):
             return 0
-        metrics.set_leader(names.OPERATOR_LEASE, leading=True)
+        metrics.set_leader(settings.lease, leading=True)
         log.info("leading", identity=elector.identity)
         return _lead(kubeconfig, client, elector, settings, stop)
 
@@ -94,7 +96,7 @@ def _lead(
     controllers = Controllers(client, elector.is_leader, settings.options)
     threads = (
         threading.Thread(target=elector.keep, args=(stop,), name="kubeop-lease", daemon=True),
-        threading.Thread(target=controllers.start, name="kubeop-start", daemon=True),
+        threading.Thread(target=controllers.run, name="kubeop-policy", daemon=True),
         threading.Thread(
             target=run_watches, args=(kubeconfig, controllers.on_event, stop), name="kubeop-watch", daemon=True
         ),
@@ -110,7 +112,7 @@ def _lead(
         return 0
     threads[0].join(settings.timing.renew_deadline / 2)  # a renewal on its way must not meet the release
     elector.release()
-    metrics.set_leader(names.OPERATOR_LEASE, leading=False)
+    metrics.set_leader(settings.lease, leading=False)
     log.info("stopped")
     return 0
 

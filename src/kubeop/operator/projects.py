@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubeop import names
-from kubeop.domain import baseline
+from kubeop.domain import baseline, quotas
+from kubeop.domain.policy import Policy
 from kubeop.domain.projects import Project
-from kubeop.errors import InputError, QuantityError
+from kubeop.errors import ClusterError, ClusterUnreachable, InputError, QuantityError
 from kubeop.kube.client import Client
 from kubeop.operator.ledger import Ledger, Ref
 from kubeop.operator.pieces import put_right
-from kubeop.operator.policy import Policy
 from kubeop.operator.status import Status, set_finalizer
 
 Object = Mapping[str, Any]
@@ -32,7 +32,7 @@ def reconcile_project(client: Client, project: Object, policy: Policy, ledger: L
         return _finalize(client, project)
     try:
         wanted = Project.of(project)
-        rules = baseline.Baseline.of_project(wanted, cluster=policy.cluster, egress_cidrs=policy.egress_cidrs)
+        rules = baseline.Baseline.of_project(wanted, cluster=policy.cluster, egress_cidrs=policy.egress_baseline)
     except InputError as error:
         return Status(False, "InvalidQuota" if isinstance(error, QuantityError) else "InvalidSpec", str(error))
     if project["metadata"]["name"] != wanted.object_name:
@@ -42,7 +42,7 @@ def reconcile_project(client: Client, project: Object, policy: Policy, ledger: L
     refusal = _refusal(project, wanted, found)
     if refusal is not None:
         return refusal
-    trouble = _tenant_trouble(client, wanted)
+    trouble = _quota_trouble(wanted, policy) or _tenant_trouble(client, wanted)
     if trouble is not None and found is None:
         return trouble
     held = set_finalizer(client, project, present=True)
@@ -104,6 +104,14 @@ def _taken_message(namespace: Object) -> str:
     )
 
 
+def _quota_trouble(wanted: Project, policy: Policy) -> Status | None:
+    too_much = quotas.excess(wanted.quota.merged(quotas.DEFAULT_PROJECT_QUOTA), policy.quota_max)
+    if not too_much:
+        return None
+    message = f"The quota is above what this cluster allows a project: {', '.join(too_much)}."
+    return Status(False, "QuotaTooLarge", message)
+
+
 def _tenant_trouble(client: Client, wanted: Project) -> Status | None:
     tenant = client.get(names.GROUP_VERSION, "Tenant", wanted.tenant)
     if tenant is None:
@@ -116,21 +124,33 @@ def _tenant_trouble(client: Client, wanted: Project) -> Status | None:
 def _put_right(
     client: Client, rules: baseline.Baseline, namespace: Object | None, ledger: Ledger | None
 ) -> tuple[str, ...]:
-    """Go through the baseline in order; returns what had to be written, as Kind/name."""
-    written = []
+    """Go through the baseline in order; returns what had to be written, as Kind/name.
+
+    A piece that cannot be written does not keep the others from being put right: its error is raised at the end.
+    """
+    written: list[str] = []
+    failure: ClusterError | None = None
     for wanted in baseline.objects(rules):
         ref = Ref.of(wanted)
-        if ref.kind == "Namespace":
-            found = namespace
-        elif namespace is None:  # a namespace that was just made is empty
-            found = None
-        else:
-            found = client.get(wanted["apiVersion"], ref.kind, ref.name, ref.namespace)
-        result, changed = put_right(client, wanted, found)
+        try:
+            if ref.kind == "Namespace":
+                found = namespace
+            elif namespace is None:  # a namespace that was just made is empty
+                found = None
+            else:
+                found = client.get(wanted["apiVersion"], ref.kind, ref.name, ref.namespace)
+            result, changed = put_right(client, wanted, found)
+        except ClusterError as error:
+            if namespace is None or isinstance(error, ClusterUnreachable):
+                raise
+            failure = failure or error
+            continue
         if changed:
             written.append(f"{ref.kind}/{ref.name}")
         if ledger is not None:
             ledger.note(ref, result)
+    if failure is not None:
+        raise failure
     return tuple(written)
 
 

@@ -35,7 +35,6 @@ BASELINE_RESOURCES = (
     ("", "v1", "resourcequotas", "ResourceQuota"),
     ("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
 )
-POLICY_RESOURCE = ("", "v1", "configmaps", "ConfigMap")
 
 _TOKEN_SECONDS = 240  # a token that can be renewed is looked at again this often; pods' tokens live an hour
 _RESTART_SECONDS = 1.0
@@ -91,9 +90,6 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = Backoffs()
     for group, version, plural, _ in BASELINE_RESOURCES:
         settings.watching.label_selectors[group, version, plural] = f"{names.LABEL_MANAGED_BY}={names.PLATFORM}"
-    settings.watching.field_selectors[POLICY_RESOURCE[:3]] = (
-        f"metadata.namespace={names.PLATFORM_NAMESPACE},metadata.name={names.POLICY_CONFIGMAP}"
-    )
     return settings
 
 
@@ -105,7 +101,7 @@ def _registry(kubeconfig: Kubeconfig, on_event: OnEvent) -> kopf.OperatorRegistr
     def login(**_: Any) -> kopf.ConnectionInfo:
         return _connection(kubeconfig, credentials)
 
-    for group, version, plural, kind in (*OWN_RESOURCES, *BASELINE_RESOURCES, POLICY_RESOURCE):
+    for group, version, plural, kind in (*OWN_RESOURCES, *BASELINE_RESOURCES):
         kopf.on.event(group, version, plural, id=plural, registry=registry)(_handler(kind, on_event))
     return registry
 
