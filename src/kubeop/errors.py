@@ -16,6 +16,7 @@ KubeopError
 │   ├── ClusterUnreachable  it does not answer, or not as itself
 │   ├── ApiError            it answered with an error status
 │   │   └── ApplyConflict   another field manager owns a field that we want to set
+│   ├── ApplyFailed         some objects of many could not be applied, and why
 │   └── WaitError           an object did not become ready, and why
 ├── ManagerError            the kubeop manager's API refused or did not answer
 ├── DatabaseError           PostgreSQL is down, or the schema is not the one expected
@@ -88,6 +89,15 @@ class ApiError(ClusterError):
 
 class ApplyConflict(ApiError):
     """Another field manager owns a field that we want to set."""
+
+
+class ApplyFailed(ClusterError):
+    """Some objects could not be applied; the others were. `failures`: one error for each; `result`: what was done."""
+
+    def __init__(self, message: str, *, failures: tuple[KubeopError, ...], result: object, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.failures = failures
+        self.result = result
 
 
 class WaitError(ClusterError):

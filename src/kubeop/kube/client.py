@@ -16,7 +16,7 @@ from kubeop.kube import kubeconfig as kubeconfigs
 from kubeop.kube.discovery import Discovery, Resource, unknown_kind
 from kubeop.kube.kubeconfig import Kubeconfig
 from kubeop.kube.status import to_error
-from kubeop.kube.transport import Response, RetryPolicy, Transport
+from kubeop.kube.transport import Response, RetryPolicy, Stop, Transport
 
 Object = dict[str, Any]
 Objects = list[Object]  # an alias, for inside the class `list` is the method
@@ -281,8 +281,9 @@ class Client:
         timeout_seconds: float = 300.0,
         label_selector: str = "",
         field_selector: str = "",
+        stop: Stop | None = None,
     ) -> Iterator[tuple[str, Object]]:
-        """Changes as they happen: ADDED, MODIFIED, DELETED, BOOKMARK, with the object, until the time is over.
+        """Changes as they happen: ADDED, MODIFIED, DELETED, BOOKMARK, with the object; until `stop` or the time is up.
 
         Raises ApiError 410 when `resource_version` is too old, ClusterUnreachable when the connection breaks.
         """
@@ -295,7 +296,7 @@ class Client:
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
         }
-        status, body, lines = self._transport.stream(path, query=query, read_seconds=timeout_seconds + 10)
+        status, body, lines = self._transport.stream(path, query=query, read_seconds=timeout_seconds + 10, stop=stop)
         if status != 200:
             raise to_error(status, _parsed(body), f"{kind} objects", "watched", self.host)
         for line in lines:

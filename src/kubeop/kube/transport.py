@@ -5,6 +5,7 @@ It knows nothing of Kubernetes objects. Every request has a connect and a read t
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import json
 import os
@@ -13,7 +14,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,9 @@ from kubeop.kube import reach
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
 
-__all__ = ["Response", "RetryPolicy", "Transport"]
+__all__ = ["Response", "RetryPolicy", "Stop", "Transport"]
 
+_CHUNK = 1 << 16  # bytes
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
@@ -60,6 +62,35 @@ class Response:
             return json.loads(self.body)
         except ValueError:
             return None
+
+
+class Stop(threading.Event):
+    """An event that, when it is set, also ends the streams that are being read in other threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._guard = threading.Lock()
+        self._closers: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """Set the event and end what is attached."""
+        super().set()
+        with self._guard:
+            for closer in self._closers:
+                with contextlib.suppress(OSError, ValueError, RuntimeError):  # it has ended by itself
+                    closer()
+
+    def attach(self, closer: Callable[[], None]) -> None:
+        """Call `closer` when the event is set, now if it is."""
+        with self._guard:
+            self._closers.append(closer)
+        if self.is_set():
+            closer()
+
+    def detach(self, closer: Callable[[], None]) -> None:
+        """Forget it."""
+        with self._guard, contextlib.suppress(ValueError):
+            self._closers.remove(closer)
 
 
 class Transport:
@@ -140,9 +171,12 @@ class Transport:
             time.sleep(wait)
 
     def stream(
-        self, path: str, *, query: Mapping[str, Any], read_seconds: float, chunk: int = 1 << 16
+        self, path: str, *, query: Mapping[str, Any], read_seconds: float, stop: Stop | None = None
     ) -> tuple[int, bytes, Iterator[bytes]]:
-        """A GET whose answer comes in lines, as a watch: status, the whole body of an error, and the lines."""
+        """A GET whose answer comes in lines, as a watch: status, the whole body of an error, and the lines.
+
+        `stop` ends it from another thread, without an error.
+        """
         sent = self._credentials.headers()
         own = {"Accept": "application/json", **sent}
         try:
@@ -155,17 +189,20 @@ class Transport:
             body = raw.read()
             raw.release_conn()
             return raw.status, body, iter(())
-        return raw.status, b"", self._lines(raw, chunk)
+        return raw.status, b"", self._lines(raw, stop or Stop())
 
-    def _lines(self, raw: urllib3.BaseHTTPResponse, chunk: int) -> Iterator[bytes]:
+    def _lines(self, raw: urllib3.BaseHTTPResponse, stop: Stop) -> Iterator[bytes]:
         pending = b""
         try:
-            for part in raw.stream(chunk):
+            stop.attach(raw.shutdown)
+            for part in raw.stream(_CHUNK):
                 *lines, pending = (pending + part).split(b"\n")
                 yield from (line for line in lines if line)
-        except (HTTPError, OSError) as error:
-            raise self._unreachable(error) from None
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: read after another thread's shutdown
+            if not stop.is_set():
+                raise self._unreachable(error) from None
         finally:
+            stop.detach(raw.shutdown)
             raw.close()
 
     def _connected(
