@@ -119,6 +119,16 @@ def quota(module):
     return Quota.of(module.params["quota"])
 
 
+def outcome(module, done, name):
+    """What every module that writes through the manager returns, from the library's Outcome."""
+    result = {"changed": done.changed}
+    if done.record:
+        result[name] = done.record
+    if module._diff:
+        result["diff"] = {"before": done.before, "after": done.after}
+    return result
+
+
 def changed_result(module, applied):
     """What every module that applies objects returns, from the library's ApplyResult."""
     result = {

@@ -84,13 +84,10 @@ cluster:
   sample:
     id: 0190a5f2-6f0e-7d33-a1b5-3a1f3d0c9d11
     name: eu-1
-    auto_bootstrap: true
-    install_admission: true
-ready:
-  description: Whether the operator and the admission webhook of the cluster are ready.
-  returned: when O(state=present) and O(wait_seconds) is above zero, outside check mode
-  type: bool
-  sample: true
+    autoBootstrap: true
+    installAdmission: true
+    state: ready
+    message: ""
 """
 
 from ansible_collections.kubeop.platform.plugins.module_utils import edge
@@ -98,29 +95,24 @@ from ansible_collections.kubeop.platform.plugins.module_utils import edge
 
 def call(module):
     """One registration, or its removal."""
+    from kubeop.kube.kubeconfig import load
+    from kubeop.manager import fleet
+
     params = module.params
     with edge.manager_client(module) as manager:
         if params["state"] == "absent":
-            return remove(module, manager)
-        from kubeop.kube.kubeconfig import load
-
-        record, changed = manager.register_cluster(
-            params["name"],
-            load(edge.kubeconfig_source(module), context=params["context"]).as_bytes(),
-            auto_bootstrap=params["auto_bootstrap"],
-            install_admission=params["install_admission"],
-            dry_run=module.check_mode,
-        )
-        result = {"changed": changed, "cluster": record}
-        if params["wait_seconds"] and not module.check_mode:
-            manager.wait_cluster_ready(params["name"], params["wait_seconds"])
-            result["ready"] = True
-        return result
-
-
-def remove(module, manager):
-    """Forget the cluster, if the manager knows it."""
-    return {"changed": manager.remove_cluster(module.params["name"], dry_run=module.check_mode)}
+            done = fleet.remove_cluster(manager, params["name"], dry_run=module.check_mode)
+        else:
+            done = fleet.register(
+                manager,
+                params["name"],
+                load(edge.kubeconfig_source(module), params["context"]).as_bytes(),
+                auto_bootstrap=params["auto_bootstrap"],
+                install_admission=params["install_admission"],
+                wait_seconds=params["wait_seconds"],
+                dry_run=module.check_mode,
+            )
+    return edge.outcome(module, done, "cluster")
 
 
 def main():

@@ -61,8 +61,11 @@ from ansible_collections.kubeop.platform.plugins.module_utils import edge
 
 def call(module):
     """One question to the manager."""
+    from kubeop.manager import fleet
+
     with edge.manager_client(module) as manager:
-        return {"changed": False, "clusters": manager.describe(module.params["name"]), "version": manager.version()}
+        clusters = fleet.describe(manager, module.params["name"] or "")
+        return {"changed": False, "clusters": clusters, "version": manager.version()}
 
 
 def main():

@@ -82,17 +82,16 @@ from ansible_collections.kubeop.platform.plugins.module_utils import edge
 
 def call(module):
     """One project."""
+    from kubeop.manager import fleet
+
     params = module.params
+    where = (params["cluster"], params["tenant"], params["name"])
     with edge.manager_client(module) as manager:
         if params["state"] == "absent":
-            changed = manager.remove_project(
-                params["cluster"], params["tenant"], params["name"], dry_run=module.check_mode
-            )
-            return {"changed": changed}
-        record, changed = manager.ensure_project(
-            params["cluster"], params["tenant"], params["name"], edge.quota(module), dry_run=module.check_mode
-        )
-        return {"changed": changed, "project": record}
+            done = fleet.remove_project(manager, *where, dry_run=module.check_mode)
+        else:
+            done = fleet.ensure_project(manager, *where, edge.quota(module), dry_run=module.check_mode)
+    return edge.outcome(module, done, "project")
 
 
 def main():

@@ -75,14 +75,16 @@ from ansible_collections.kubeop.platform.plugins.module_utils import edge
 
 def call(module):
     """One tenant."""
+    from kubeop.manager import fleet
+
     params = module.params
     with edge.manager_client(module) as manager:
         if params["state"] == "absent":
-            return {"changed": manager.remove_tenant(params["cluster"], params["name"], dry_run=module.check_mode)}
-        record, changed = manager.ensure_tenant(
-            params["cluster"], params["name"], edge.quota(module), dry_run=module.check_mode
-        )
-        return {"changed": changed, "tenant": record}
+            done = fleet.remove_tenant(manager, params["cluster"], params["name"], dry_run=module.check_mode)
+        else:
+            quota = edge.quota(module)
+            done = fleet.ensure_tenant(manager, params["cluster"], params["name"], quota, dry_run=module.check_mode)
+    return edge.outcome(module, done, "tenant")
 
 
 def main():

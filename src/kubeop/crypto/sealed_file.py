@@ -38,7 +38,7 @@ def put(
         raise InputError(f"{variable!r} is no name of a variable.", hint="Use letters, digits and underscores.")
     before = _text(path)
     current = _mapping(path, before).get(variable, "")
-    if _holds(current, value, keyring, context):
+    if isinstance(current, str) and _holds(current, value, keyring, context):
         return Put(False, current, before, before)
     token = seal_token(keyring, value, context)
     after = _with_line(before, variable, f'{variable}: "{token}"')
@@ -51,8 +51,8 @@ def put(
     return Put(True, token, before, after)
 
 
-def _holds(current: object, value: bytes, keyring: Keyring, context: Context) -> bool:
-    if not isinstance(current, str) or not is_token(current) or token_key_id(current) != keyring.active_id:
+def _holds(current: str, value: bytes, keyring: Keyring, context: Context) -> bool:
+    if not is_token(current) or token_key_id(current) != keyring.active_id:
         return False
     try:
         return open_token(keyring, current, context) == value
