@@ -47,8 +47,13 @@ _RULES: list[Object] = [
 ]
 
 
-def operator(*, image: str, pull_policy: str, version: str, replicas: int = 2, log_level: str = "info") -> list[Object]:
-    """The operator's objects. What it enforces stands in ConfigMap `kubeop-policy`, which it watches."""
+def operator(
+    *, image: str, pull_policy: str, version: str, cluster: str = "", replicas: int = 2, log_level: str = "info"
+) -> list[Object]:
+    """The operator's objects. What it enforces stands in ConfigMap `kubeop-policy`, which it watches.
+
+    `cluster`: the name under which the cluster is registered, empty if it is not.
+    """
     who = (names.OPERATOR, _COMPONENT, version)
     service = Service(
         name=names.OPERATOR,
@@ -57,13 +62,13 @@ def operator(*, image: str, pull_policy: str, version: str, replicas: int = 2, l
         pull_policy=pull_policy,
         version=version,
         command=["kubeop", "operator"],
-        args=["run"],
+        args=[],
         requests={"cpu": "200m", "memory": "256Mi"},
         memory_limit="512Mi",
         ports={"metrics": names.OPERATOR_METRICS_PORT, "health": names.OPERATOR_HEALTH_PORT},
         probe_port="health",
         replicas=replicas,
-        env={"LOG_LEVEL": log_level},
+        env={"KUBEOP_CLUSTER": cluster, "LOG_LEVEL": log_level},
         needs_cluster_api=True,
     )
     return [
