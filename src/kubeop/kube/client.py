@@ -16,7 +16,7 @@ from kubeop.kube import kubeconfig as kubeconfigs
 from kubeop.kube.discovery import Discovery, Resource, unknown_kind
 from kubeop.kube.kubeconfig import Kubeconfig
 from kubeop.kube.status import to_error
-from kubeop.kube.transport import Response, RetryPolicy, Stop, Transport
+from kubeop.kube.transport import Endpoint, Response, RetryPolicy, Stop, Transport
 
 Object = dict[str, Any]
 Objects = list[Object]  # an alias, for inside the class `list` is the method
@@ -115,6 +115,10 @@ class Client:
         return self._transport.request(
             method, path, query=query, body=data, content_type=content_type, idempotent=idempotent
         )
+
+    def endpoint(self, path: str, query: Mapping[str, Any] | None = None) -> Endpoint:
+        """What a websocket needs to reach a path of this server."""
+        return self._transport.endpoint(path, query)
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """Where a kind lives; asks the server again when it is not known. Raises ApiError 404 when there is none."""

@@ -50,6 +50,11 @@ class Kubeconfig:
         """Whether the kubeconfig asks not to verify the server's certificate."""
         return bool(self.cluster.get("insecure-skip-tls-verify", False))
 
+    @property
+    def proxy_url(self) -> str:
+        """The proxy that the kubeconfig asks for, empty for none."""
+        return str(self.cluster.get("proxy-url") or "")
+
     def as_bytes(self) -> bytes:
         """A kubeconfig in YAML with this context alone and no file that it points to. It holds secrets."""
         return yaml.safe_dump(self.as_mapping(), sort_keys=True).encode()

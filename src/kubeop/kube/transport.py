@@ -29,7 +29,7 @@ from kubeop.kube import reach
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
 
-__all__ = ["Response", "RetryPolicy", "Stop", "Transport"]
+__all__ = ["Endpoint", "Response", "RetryPolicy", "Stop", "Transport"]
 
 _CHUNK = 1 << 16  # bytes
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -62,6 +62,17 @@ class Response:
             return json.loads(self.body)
         except ValueError:
             return None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where and as whom to open a websocket. `server_hostname`: the name to expect in the certificate, if another."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    context: ssl.SSLContext | None
+    server_hostname: str = ""
+    proxy: tuple[str, int] | None = None
 
 
 class Stop(threading.Event):
@@ -119,9 +130,10 @@ class Transport:
 
     @property
     def host(self) -> str:
-        """The server's host and port, for messages."""
+        """The server's host and port."""
         parts = urlsplit(self.server)
-        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{name}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
     def close(self) -> None:
         """Close every connection; a later request opens new ones."""
@@ -129,6 +141,18 @@ class Transport:
             if self._pool is not None:
                 self._pool.close()
             self._pool = None
+
+    def endpoint(self, path: str, query: Mapping[str, Any] | None = None) -> Endpoint:
+        """What another protocol (a websocket) needs to reach the same server as the same user."""
+        secure = self.server.startswith("https://")
+        proxy = urlsplit(reach.proxy_for(self.server, self._kubeconfig.proxy_url, os.environ))
+        return Endpoint(
+            url=f"{'wss' if secure else 'ws'}://{self.host}{self._target(path, query)}",
+            headers=self._credentials.headers(),
+            context=_tls(self._kubeconfig, self._credentials.certificate()) if secure else None,
+            server_hostname=str(self._kubeconfig.cluster.get("tls-server-name") or ""),
+            proxy=(proxy.hostname, proxy.port or 80) if proxy.hostname else None,
+        )
 
     def request(
         self,
@@ -262,7 +286,7 @@ class Transport:
             if self._kubeconfig.insecure:  # the user's own choice: no warning for each request
                 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
                 options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
-        proxy = reach.proxy_for(self.server, str(self._kubeconfig.cluster.get("proxy-url") or ""), os.environ)
+        proxy = reach.proxy_for(self.server, self._kubeconfig.proxy_url, os.environ)
         manager: urllib3.PoolManager
         manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         return manager.connection_from_url(self.server)
