@@ -150,7 +150,7 @@ def _quantity(description: str) -> dict[str, Any]:
         "maxLength": _QUANTITY_LENGTH,
         "x-kubernetes-validations": [
             {
-                "rule": "type(self) == int ? self >= 0 : isQuantity(self) && quantity(self).sign() >= 0",
+                "rule": "type(self) == int ? self >= 0 : isQuantity(self) && !quantity(self).isLessThan(quantity('0'))",
                 "message": "must be a quantity of zero or more, such as 500m, 2 or 1Gi",
             }
         ],
