@@ -89,5 +89,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas["ProblemBody"] = problem
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if "422" in operation["responses"]:
+                    operation["responses"]["422"] = problems.responses(422)[422]
         app.openapi_schema = document
     return app.openapi_schema

@@ -44,10 +44,11 @@ class Around:
 
     async def _respond(self, scope: Scope, exchange: _Exchange) -> None:
         try:
+            if not await exchange.read_body():
+                problem = Problem(413, "too-large", f"The request's body is larger than {MAX_BODY_BYTES} bytes.")
+                await answer(Request(scope), problem)(scope, exchange.receive, exchange.send)
+                return
             await self.app(scope, exchange.receive, exchange.send)
-        except _TooLarge:
-            problem = Problem(413, "too-large", f"The request's body is larger than {MAX_BODY_BYTES} bytes.")
-            await answer(Request(scope), problem)(scope, exchange.receive, exchange.send)
         except Exception:
             # The framework has answered with a problem, and raises the error again for the server's log: this is it.
             log.exception("a request failed")
@@ -65,29 +66,36 @@ class Around:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class _TooLarge(Exception):
-    """The body goes on beyond the limit."""
-
-
 class _Exchange:
-    """One request's messages: counts what comes in, and notes what goes out."""
+    """One request's messages: the body is read before anything else, so that its limit holds; the status is noted."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self._receive, self._send, self._request_id = receive, send, request_id
-        length = Headers(scope=scope).get("content-length", "0")
-        self._declared = int(length) if length.isdigit() else 0
+        self._headers = Headers(scope=scope)
+        self._first: list[Message] = []
         self.status = 0
-        self._read = 0
+
+    async def read_body(self) -> bool:
+        """Read the whole body; False, and no more of it read, when it is larger than the limit."""
+        length = self._headers.get("content-length", "")
+        if length.isdigit() and int(length) > MAX_BODY_BYTES:
+            return False
+        body = bytearray()
+        while True:
+            message = await self._receive()
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                return False
+            if message["type"] != "http.request":
+                self._first = [message]
+                return True
+            if not message.get("more_body", False):
+                self._first = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+                return True
 
     async def receive(self) -> Message:
         """The next message from the client."""
-        if self._declared > MAX_BODY_BYTES:
-            raise _TooLarge
-        message = await self._receive()
-        self._read += len(message.get("body", b""))
-        if self._read > MAX_BODY_BYTES:
-            raise _TooLarge
-        return message
+        return self._first.pop() if self._first else await self._receive()
 
     async def send(self, message: Message) -> None:
         """A message to the client."""
