@@ -186,10 +186,11 @@ class _Start:
             with self.report.phase("PostgreSQL, containerd and its images"):
                 _results(others)
         with self.report.phase("controllers and node"):
-            for component in (parts.kubelet, parts.kube_proxy, parts.controller_manager, parts.scheduler):
+            for component in (parts.kubelet, parts.controller_manager, parts.scheduler):
                 self._ensure(component)
             addons.apply(self.api, addresses, _reference("coredns"))
             self._wait("The node", self.api.node_ready, parts.kubelet)
+            self._ensure(parts.kube_proxy)
         with self.report.phase("cluster DNS"):
             self._wait("CoreDNS", lambda: addons.ready(self.api), parts.kubelet)
 
@@ -234,7 +235,7 @@ def _parts(layout: Layout, addresses: Addresses, binaries: builds.Binaries, api:
         controller_manager=control_plane.controller_manager(layout, addresses, binaries),
         scheduler=control_plane.scheduler(layout, binaries),
         kubelet=node.kubelet(layout, addresses, binaries),
-        kube_proxy=node.kube_proxy(layout, binaries),
+        kube_proxy=node.kube_proxy(layout, addresses, binaries),
     )
 
 

@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 
 from kubeop.devcluster import capabilities
@@ -21,21 +22,25 @@ from kubeop.devcluster.processes import Component
 
 CNI_BINARIES = Path("/usr/lib/cni")
 MAX_PODS = 500
-# Metrics and health of kubelet and kube-proxy stay on loopback inside the namespace.
-_LOOPBACK = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"  # inside the namespace: what nobody outside has to see
+_PROXY_HEALTH_PORT = 10256
 
 
 def write(layout: Layout, addresses: Addresses, tree: Tree, pause_image: str) -> None:
     """Write the configuration files of all three, and CNI's."""
-    layout.config.mkdir(exist_ok=True)
-    (layout.config / "containerd.toml").write_text(_containerd(layout, pause_image))
-    (layout.config / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(layout, addresses, tree)))
-    (layout.config / "kube-proxy.yaml").write_text(yaml.safe_dump(_kube_proxy(layout, addresses)))
-    # Nothing outside the cluster resolves: the host's closed port answers at once, where a far server would time out.
-    (layout.config / "resolv.conf").write_text(f"nameserver {addresses.host}\n")
     networks = layout.cni / "net.d"
-    networks.mkdir(parents=True, exist_ok=True)
-    (networks / "10-kubeop.conflist").write_text(json.dumps(_cni(layout, addresses), indent=1))
+    for path, text in {
+        layout.config / "containerd.toml": _containerd(layout, pause_image),
+        layout.config / "kubelet.yaml": yaml.safe_dump(_kubelet(layout, addresses, tree)),
+        layout.config / "kube-proxy.yaml": yaml.safe_dump(_kube_proxy(layout, addresses)),
+        # Nothing outside the cluster resolves: the host's closed port says so at once, a far server would time out.
+        layout.config / "resolv.conf": f"nameserver {addresses.host}\n",
+        networks / "10-kubeop.conflist": json.dumps(_cni(layout, addresses), indent=1),
+    }.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # kube-proxy watches its file and ends when it is written, even to the same.
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
 
 
 def containerd(layout: Layout) -> Component:
@@ -67,10 +72,22 @@ def kubelet(layout: Layout, addresses: Addresses, binaries: Binaries) -> Compone
     )
 
 
-def kube_proxy(layout: Layout, binaries: Binaries) -> Component:
-    """kube-proxy in nftables mode: from the node itself, too, a Service's cluster address answers."""
+def kube_proxy(layout: Layout, addresses: Addresses, binaries: Binaries) -> Component:
+    """kube-proxy in nftables mode: from the node itself, too, a Service's cluster address answers.
+
+    It is started once the node is there: it ends itself when the node's addresses are not those of its start.
+    """
+
+    def ready() -> bool:
+        try:
+            url = f"http://{addresses.node}:{_PROXY_HEALTH_PORT}/healthz"
+            return urllib3.request("GET", url, timeout=1, retries=False).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
     config = layout.config / "kube-proxy.yaml"
-    return Component("kube-proxy", (str(binaries.path("kube-proxy")), f"--config={config}"), files=(config,))
+    command = (str(binaries.path("kube-proxy")), f"--config={config}")
+    return Component("kube-proxy", command, ready=ready, files=(config,))
 
 
 def _containerd(layout: Layout, pause_image: str) -> str:
@@ -183,7 +200,7 @@ def _kube_proxy(layout: Layout, addresses: Addresses) -> dict[str, Any]:
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
         "bindAddress": addresses.node,
-        "healthzBindAddress": f"{_LOOPBACK}:10256",
+        "healthzBindAddress": f"{addresses.node}:{_PROXY_HEALTH_PORT}",
         "metricsBindAddress": f"{_LOOPBACK}:10249",
         "hostnameOverride": layout.name,
         "clientConnection": {"kubeconfig": f"{layout.pki}/kube-proxy.kubeconfig", "qps": 100, "burst": 200},
