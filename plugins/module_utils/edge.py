@@ -70,9 +70,17 @@ def run(call, argument_spec, **rules):
     try:
         result = call(module)
     except KubeopError as error:
-        facts = {name: getattr(error, name) for name in ERROR_FACTS if hasattr(error, name)}
-        module.fail_json(msg=str(error), **facts)
+        module.fail_json(msg=str(error), **error_facts(error))
     module.exit_json(**result)
+
+
+def error_facts(error):
+    """What an error of the library tells besides its sentence: a status, or which objects failed while others did not."""
+    facts = {name: getattr(error, name) for name in ERROR_FACTS if hasattr(error, name)}
+    if hasattr(error, "failures"):
+        facts["failures"] = [str(failure) for failure in error.failures]
+        facts["changed"] = error.result.changed
+    return facts
 
 
 def cluster_client(module, prefix=""):
