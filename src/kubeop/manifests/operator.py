@@ -23,17 +23,19 @@ _READ = ["get", "list", "watch"]
 _CLUSTER_RULES: list[Object] = [
     {"apiGroups": [names.API_GROUP], "resources": ["tenants", "projects"], "verbs": [*_READ, "patch"]},
     {"apiGroups": [names.API_GROUP], "resources": ["tenants/status", "projects/status"], "verbs": ["patch"]},
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": [*_READ, "create", "patch", "update", "delete"]},
+    {"apiGroups": [""], "resources": ["namespaces"], "verbs": [*_READ, "create", "patch", "delete"]},
     {
         "apiGroups": [""],
         "resources": ["limitranges", "resourcequotas"],
-        "verbs": [*_READ, "create", "patch", "update"],
+        "verbs": [*_READ, "create", "patch"],
     },
     {
         "apiGroups": ["networking.k8s.io"],
         "resources": ["networkpolicies"],
-        "verbs": [*_READ, "create", "patch", "update"],
+        "verbs": [*_READ, "create", "patch"],
     },
+    # About Tenants and Projects; the API server keeps the events of cluster-scoped objects in namespace `default`.
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]
 _RULES: list[Object] = [
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [names.POLICY_CONFIGMAP], "verbs": _READ},
@@ -42,18 +44,13 @@ _RULES: list[Object] = [
         "apiGroups": ["coordination.k8s.io"],
         "resources": ["leases"],
         "resourceNames": [names.OPERATOR_LEASE],
-        "verbs": ["get", "update", "patch"],
+        "verbs": ["get", "watch", "update"],
     },
 ]
 
 
-def operator(
-    *, image: str, pull_policy: str, version: str, cluster: str = "", replicas: int = 2, log_level: str = "info"
-) -> list[Object]:
-    """The operator's objects. What it enforces stands in ConfigMap `kubeop-policy`, which it watches.
-
-    `cluster`: the name under which the cluster is registered, empty if it is not.
-    """
+def operator(*, image: str, pull_policy: str, version: str, replicas: int = 2, log_level: str = "info") -> list[Object]:
+    """The operator's objects. What it enforces stands in ConfigMap `kubeop-policy`, which it watches."""
     who = (names.OPERATOR, _COMPONENT, version)
     service = Service(
         name=names.OPERATOR,
@@ -68,7 +65,7 @@ def operator(
         ports={"metrics": names.OPERATOR_METRICS_PORT, "health": names.OPERATOR_HEALTH_PORT},
         probe_port="health",
         replicas=replicas,
-        env={"KUBEOP_CLUSTER": cluster, "LOG_LEVEL": log_level},
+        env={"LOG_LEVEL": log_level},
         needs_cluster_api=True,
     )
     return [
