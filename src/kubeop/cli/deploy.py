@@ -61,7 +61,7 @@ def generate_all(
         operator_image=_image(operator_image, settings.operator_image, settings.manager_image, what="operator"),
         pull_policy=pull_policy or settings.operator_image_pull_policy,
         version=version,
-        cluster=cluster or settings.cluster,
+        cluster=cluster,
         policy=platform.Policy(settings.image_allowlist, settings.egress_baseline, _quota_max(settings)),
         webhook=platform.Admission(
             _image(admission_image, settings.admission_image, what="admission"), bundle, checksum
@@ -89,19 +89,17 @@ def generate_operator(
 ) -> None:
     """The namespace, the policy and the operator."""
     settings = Settings.from_env()
-    name = cluster or settings.cluster
     objects = operator.operator(
         image=_image(operator_image, settings.operator_image, settings.manager_image, what="operator"),
         pull_policy=pull_policy or settings.operator_image_pull_policy,
         version=version,
-        cluster=name,
         log_level=settings.log_level,
     )
     policy = policy_configmap(
         image_allowlist=settings.image_allowlist,
         egress_baseline=settings.egress_baseline,
         quota_max=_quota_max(settings),
-        cluster=name,
+        cluster=cluster,
         version=version,
     )
     _print([platform_namespace(version), policy, *objects], check)
@@ -138,7 +136,7 @@ def generate_manager(
     env_checksum: Annotated[str, typer.Option(help="A text that changes with the Secret's content.")] = "",
     check: Check = None,
 ) -> None:
-    """The namespace, the manager and its migrations. Secret `kubeop-manager-env` is yours to make: it is not printed."""
+    """The namespace, the manager and its migrations, without Secret `kubeop-manager-env`: that is yours to make."""
     image = _image(manager_image, Settings.from_env().manager_image, what="manager")
     objects = manager.manager(
         image=image, pull_policy=pull_policy, version=version, env_checksum=env_checksum, replicas=replicas

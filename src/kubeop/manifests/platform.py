@@ -56,7 +56,7 @@ def platform(
             admin_users=policy.admin_users,
             version=version,
         ),
-        *operator(image=operator_image, pull_policy=pull_policy, version=version, cluster=cluster, log_level=log_level),
+        *operator(image=operator_image, pull_policy=pull_policy, version=version, log_level=log_level),
     ]
     if webhook is not None:
         found += admission(
