@@ -223,7 +223,6 @@ def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int) 
     if len(failures) > len(shown):
         shown.append(f"And {len(failures) - len(shown)} more.")
     hints = list(dict.fromkeys(error.hint for error in failures[:_SHOWN_FAILURES] if error.hint))
-    done = "would be" if result.dry_run else "were"
     head = f"{len(failures)} of {total} objects {'would fail' if result.dry_run else 'could not be applied'}"
-    message = f"{head} ({result.summary()} {done}): {' '.join(shown)}" if total > 1 else shown[0]
+    message = f"{head} (the others: {result.summary()}): {' '.join(shown)}" if total > 1 else shown[0]
     return ApplyFailed(message, failures=failures, result=result, hint=" ".join(hints))

@@ -14,10 +14,14 @@ Outcome = Literal["ready", "waiting", "failed"]
 
 @dataclass(frozen=True)
 class State:
-    """How an object is doing, in words that fit after its name."""
+    """How an object is doing, in words that fit after its name.
+
+    `doubtful`: a trouble that may pass (a webhook or a quota in the way), and means failure when it lasts.
+    """
 
     outcome: Outcome
     reason: str = ""
+    doubtful: bool = False
 
 
 READY = State("ready")
@@ -68,7 +72,7 @@ def _deployment(live: Object) -> State:
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return State("failed", _says(progressing))
     if failure.get("status") == "True":
-        return State("failed", _says(failure))
+        return State("waiting", _says(failure), doubtful=True)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if updated < wanted or status.get("replicas", 0) > updated or available < wanted:
         return State("waiting", f"{min(updated, available)} of {wanted} new pods are available")

@@ -9,6 +9,8 @@ from kubeop.errors import ApiError, ApplyConflict
 
 _MAX_CHARACTERS = 600  # a Status message can hold a whole rejected object
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
+_INVALID_VALUE = re.compile(r"Invalid value: (.*): ([^:]+)", re.DOTALL)
+_MAX_VALUE = 80
 _SUBJECT = {"apply": "applied", "delete": "deleted", "create": "created", "get": "read", "list": "listed"}
 
 
@@ -25,10 +27,23 @@ def to_error(status: int, body: Any, what: str, verb: str, host: str) -> ApiErro
             reason=reason,
             hint="Leave these fields out, or take them over by force.",
         )
-    message = _cut(str(found.get("message") or "")) or f"HTTP {status} and no word from Kubernetes"
+    message = _invalid(causes) if status == 422 and causes else str(found.get("message") or "")
+    message = _cut(message) or f"HTTP {status} and no word from Kubernetes"
     sentence = f"{what} cannot be {_SUBJECT.get(verb, verb)} at {host}: {message}"
     hint = _hint(status, reason, message, causes) if found else "Is it the API server that answers, and by https://?"
     return ApiError(sentence.rstrip(".") + ".", status=status, reason=reason, hint=hint)
+
+
+def _invalid(causes: list[dict[str, Any]]) -> str:
+    """Field and fault of each cause. A value that is long stays out: it can be a whole pod with its environment."""
+    parts = []
+    for cause in causes:
+        message = str(cause.get("message", ""))
+        found = _INVALID_VALUE.fullmatch(message)
+        if found and len(found[1]) > _MAX_VALUE:
+            message = found[2]
+        parts.append(f"{cause.get('field', '')}: {message}")
+    return "; ".join(dict.fromkeys(parts))
 
 
 def _conflicts(causes: list[dict[str, Any]]) -> str:

@@ -24,7 +24,7 @@ Key = tuple[str, str, str, str]  # api version, kind, namespace, name
 
 _FEW_NAMESPACES = 5  # up to so many are watched one by one
 _LOOK_SECONDS = 1.0  # how often events are looked for and lasting troubles counted while nothing changes
-_EVENTS_AFTER = 3.0  # a workload without a pod for so long may be forbidden to make one
+_LASTING_SECONDS = 5.0  # a doubtful state, or a workload that makes no pod, is a failure after so long
 
 
 def wait_ready(client: Client, objects: Iterable[Mapping[str, Any]], timeout_seconds: float) -> None:
@@ -55,6 +55,7 @@ class _Waiting:
         self._events: queue.SimpleQueue[Event | ClusterError] = queue.SimpleQueue()
         self._live: dict[Key, Object] = {}
         self._pods: dict[Key, Object] = {}
+        self._doubtful_since: dict[Key, float] = {}
         self._doctor = PodDoctor(client)
 
     def run(self) -> None:
@@ -107,9 +108,13 @@ class _Waiting:
                 self._look()
         if key in self._states:
             self._live[key] = event.object
-            self._states[key] = MISSING if gone else state(event.object)
-            if self._states[key].outcome == "failed":
-                raise self._failed(key, self._states[key].reason)
+            found = self._states[key] = MISSING if gone else state(event.object)
+            if found.outcome == "failed":
+                raise self._failed(key, found.reason)
+            if found.doubtful:
+                self._doubtful_since.setdefault(key, time.monotonic())
+            else:
+                self._doubtful_since.pop(key, None)
 
     def _look(self) -> None:
         """Look for a reason to give up among the pods, and among the events of workloads without any."""
@@ -118,14 +123,14 @@ class _Waiting:
             if found.outcome == "ready" or owner is None or not selects_pods(owner):
                 continue
             complaint = self._doctor.complaint(owner, self._pods.values())
-            if not complaint and time.monotonic() - self._began > _EVENTS_AFTER:
-                complaint = self._forbidden(owner)
+            if not complaint and time.monotonic() - self._doubtful_since.get(key, self._began) > _LASTING_SECONDS:
+                complaint = found.reason if found.doubtful else self._forbidden(key, owner)
             if complaint:
                 raise self._failed(key, complaint)
 
-    def _forbidden(self, owner: Object) -> str:
+    def _forbidden(self, key: Key, owner: Object) -> str:
         """A controller that may not make a pod says so in an event only (Deployments: in a condition)."""
-        if owner["kind"] == "Deployment":
+        if owner["kind"] == "Deployment" or any(_made_by(pod, key) for pod in self._pods.values()):
             return ""
         uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
         events = self._client.list("v1", "Event", namespace, field_selector=f"involvedObject.uid={uid}")
