@@ -1,0 +1,70 @@
+"""The real `kubeop operator` as a process of its own, on the test cluster."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from operator_helpers import Operator, Start, eventually, ports, projects_of, tenant_object
+
+from kubeop import devcluster, names
+from kubeop.kube.client import Client
+from kubeop.manifests.crds import crds
+
+
+@pytest.fixture
+def start(cluster: devcluster.Cluster, platform: None, tmp_path: Path) -> Iterator[Start]:
+    """Start replicas: `start()`, `start(kubeconfig=…)`. All of one test share a Lease; what is left is stopped."""
+    lease = f"test-{secrets.token_hex(4)}"
+    running: list[Operator] = []
+
+    def launch(kubeconfig: Path | None = None, *, wait: bool = True) -> Operator:
+        log = tmp_path / f"operator-{len(running)}.log"
+        command = [str(Path(sys.executable).parent / "kubeop"), "operator", "--lease", lease]
+        command += ["--kubeconfig", str(kubeconfig or cluster.kubeconfig), "--health-port", "0", "--metrics-port", "0"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        operator = Operator(process, log, *eventually(lambda: ports(log), "the operator started"))
+        running.append(operator)
+        if wait:
+            eventually(operator.leads, "the operator led")
+        return operator
+
+    yield launch
+    for operator in running:
+        if operator.process.poll() is None:
+            operator.kill()
+
+
+@pytest.fixture
+def platform(kube: Client) -> None:
+    """The CRDs and the platform's namespace."""
+    for crd in crds():
+        kube.server_side_apply(crd, field_manager="test", force=True)
+    for kind in ("Tenant", "Project"):
+        eventually(lambda kind=kind: kube.find_resource(names.GROUP_VERSION, kind), f"the API server served {kind}")
+    if kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE) is None:
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.PLATFORM_NAMESPACE}})
+
+
+@pytest.fixture
+def tenant(kube: Client, platform: None) -> Iterator[str]:
+    """A fresh tenant; it, its projects and their namespaces are gone afterwards, whether an operator runs or not."""
+    name = f"t{secrets.token_hex(3)}"
+    kube.create(tenant_object(name))
+    yield name
+    for kind, found in (
+        ("Project", [item["metadata"]["name"] for item in projects_of(kube, name)]),
+        ("Tenant", [name]),
+    ):
+        for item in found:
+            if kube.get(names.GROUP_VERSION, kind, item) is not None:
+                kube.patch(names.GROUP_VERSION, kind, item, {"metadata": {"finalizers": None}})
+                kube.delete(names.GROUP_VERSION, kind, item)
+    for namespace in kube.list("v1", "Namespace"):
+        if namespace["metadata"]["name"].startswith(f"kubeop-{name}-"):
+            kube.delete("v1", "Namespace", namespace["metadata"]["name"])

@@ -1,0 +1,108 @@
+"""Watching a running operator from a test, and the objects it works on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from kubeop import names
+from kubeop.kube.client import Client
+
+PATIENCE = 30.0
+
+
+def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """The check's first true value; fails after `seconds`. Tests state what comes true, not how fast."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not come true within {seconds:.0f} s")
+
+
+@dataclass
+class Operator:
+    """One running replica."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    health_port: int
+    metrics_port: int
+
+    def fetch(self, path: str, port: int | None = None) -> tuple[int, str]:
+        answer = urllib3.request("GET", f"http://127.0.0.1:{port or self.health_port}{path}", retries=False)
+        return answer.status, answer.data.decode()
+
+    def metric(self, sample: str) -> float:
+        lines = self.fetch("/metrics", self.metrics_port)[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(sample))
+
+    def leads(self) -> bool:
+        return self.metric("kubeop_leader{") == 1
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+Start = Callable[..., Operator]
+
+
+def ports(log: Path) -> tuple[int, int] | None:
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        if entry["event"] == "started":
+            return entry["health_port"], entry["metrics_port"]
+    return None
+
+
+def projects_of(kube: Client, tenant: str) -> list[dict[str, Any]]:
+    found = kube.list(names.GROUP_VERSION, "Project")
+    return [project for project in found if project["spec"]["tenantRef"] == tenant]
+
+
+def tenant_object(name: str, quotas: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "apiVersion": names.GROUP_VERSION,
+        "kind": "Tenant",
+        "metadata": {"name": name},
+        "spec": {"name": name, "quotas": quotas or {}},
+    }
+
+
+def project_object(tenant: str, name: str, quotas: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "apiVersion": names.GROUP_VERSION,
+        "kind": "Project",
+        "metadata": {"name": f"{tenant}-{name}"},
+        "spec": {"tenantRef": tenant, "name": name, "quotas": quotas or {}},
+    }
+
+
+def ready(kube: Client, kind: str, name: str) -> dict[str, Any]:
+    """The Ready condition, empty while there is none."""
+    found = kube.get(names.GROUP_VERSION, kind, name) or {}
+    conditions = (found.get("status") or {}).get("conditions") or [{}]
+    return conditions[0]
+
+
+def await_reason(kube: Client, kind: str, name: str, reason: str) -> dict[str, Any]:
+    """Wait for a reason in the Ready condition."""
+    return eventually(
+        lambda: (found := ready(kube, kind, name)).get("reason") == reason and found,
+        f"{kind} {name} with reason {reason}",
+    )
