@@ -38,6 +38,7 @@ BASELINE_RESOURCES = (
 
 _TOKEN_SECONDS = 240  # a token that can be renewed is looked at again this often; pods' tokens live an hour
 _RESTART_SECONDS = 1.0
+_IDENTITY: Any = names.OPERATOR  # a private str type of the engine; only peering, which is off, looks at it
 
 
 class Backoffs:
@@ -70,6 +71,8 @@ async def _watch(kubeconfig: Kubeconfig, on_event: OnEvent, stop: threading.Even
         settings=_settings(),
         standalone=True,
         clusterwide=True,
+        # Without one, the engine asks for the user's name, and a container's UID has none.
+        identity=_IDENTITY,
         stop_flag=stop,
     )
 

@@ -23,7 +23,7 @@ from kubeop.settings import LOG_LEVELS
 from kubeop.telemetry.redact import redact
 
 # These libraries log every request or event at "info"; what is worth knowing of it, our own lines say.
-_CHATTY = ("urllib3", "kubernetes", "kopf", "asyncio", "websocket")
+_CHATTY = ("alembic", "urllib3", "kubernetes", "kopf", "asyncio", "websocket")
 
 
 def configure(component: str, level: str = "info") -> None:
