@@ -78,7 +78,7 @@ def recorded(layout: Layout, name: str) -> Process | None:
         if data.get("boot", boot()) != boot():
             return None
         return Process(int(data["pid"]), int(data["start_time"]), str(data.get("digest", "")))
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -93,6 +93,8 @@ def start(layout: Layout, component: Component) -> Process:
     old = recorded(layout, component.name)
     if old is not None:
         stop([old], component.stop_signal)
+    # One that was started but never recorded, because `up` was killed in between, would hold the port.
+    stop(process for process in in_namespace(layout) if _command(process.pid) == component.command)
     log = layout.log(component.name)
     if log.exists() and log.stat().st_size > LOG_KEEP_BYTES:
         log.replace(log.with_suffix(".log.old"))
@@ -196,6 +198,13 @@ def last_words(log: Path, limit: int = 300) -> str:
     except OSError:
         return "it left no log"
     return lines[-1][-limit:] if lines else "it left no log"
+
+
+def _command(pid: int) -> tuple[str, ...]:
+    try:
+        return tuple(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1])
+    except OSError:
+        return ()
 
 
 def _start_time(pid: int) -> int | None:
