@@ -16,7 +16,7 @@ from typing import Any
 from kubeop import names
 from kubeop.domain.networks import parse_cidrs
 from kubeop.domain.projects import Project, check_name
-from kubeop.domain.quotas import DEFAULT_PROJECT_QUOTA, Quota, format_cpu, format_memory
+from kubeop.domain.quotas import DEFAULT_PROJECT_QUOTA, Quota, format_amount, format_memory
 from kubeop.errors import InputError
 
 POD_SECURITY_LEVELS = ("restricted", "baseline", "privileged")
@@ -110,10 +110,10 @@ def resource_quota(baseline: Baseline) -> dict[str, Any]:
     quota = baseline.quota.merged(DEFAULT_PROJECT_QUOTA)
     cpu, memory = quota.cpu_cores or Decimal(0), quota.memory_bytes or Decimal(0)
     hard = {
-        "pods": str(quota.pods),
-        "requests.cpu": format_cpu(cpu),
+        "pods": format_amount(Decimal(quota.pods or 0)),  # a quantity too: 1000 is written 1k
+        "requests.cpu": format_amount(cpu),
         "requests.memory": format_memory(memory),
-        "limits.cpu": format_cpu(cpu * LIMIT_TO_REQUEST["cpu"]),
+        "limits.cpu": format_amount(cpu * LIMIT_TO_REQUEST["cpu"]),
         "limits.memory": format_memory(memory * LIMIT_TO_REQUEST["memory"]),
     }
     return _object(baseline, "v1", "ResourceQuota", names.RESOURCE_QUOTA, {"hard": hard})

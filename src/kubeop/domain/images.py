@@ -49,9 +49,9 @@ def parse(reference: str) -> ImageReference:
     Raises InputError for a text that no container runtime takes either.
     """
     rest, _, digest = reference.partition("@")
-    head, _, last = rest.rpartition("/")
+    head, slash, last = rest.rpartition("/")
     last, _, tag = last.partition(":")
-    path = f"{head}/{last}" if head else last
+    path = f"{head}{slash}{last}"
     registry, repository = _split(path)
     components_fit = repository and all(_COMPONENT.fullmatch(part) for part in repository.split("/"))
     if (
@@ -72,7 +72,8 @@ def allowed(reference: str, allowlist: Iterable[str]) -> bool:
     """True if the image is under one of the list's entries; an empty list restricts nothing.
 
     An entry is a registry (`registry.k8s.io`), a path in one (`ghcr.io/acme/`), or one image, with a tag or digest
-    if only that one is meant. Raises InputError for a reference or entry that cannot be read.
+    if only that one is meant. Docker Hub's folders need their slash: `docker.io/acme/`, for `docker.io/acme` is the
+    image `acme`. Raises InputError for a reference or entry that cannot be read.
     """
     entries = tuple(allowlist)
     if not entries:
@@ -130,7 +131,7 @@ def _split(path: str) -> tuple[str, str]:
 
 def _is_host(first: str, entry: str = "") -> bool:
     """Docker's rule: the first part is a registry if it has a dot or a port, or is localhost."""
-    if entry:  # an allow-list entry of one part: a tag is no port, so `nginx:1` is an image
+    if entry and not entry.endswith("/"):  # an allow-list entry of one part: `nginx:1` is an image with a tag
         return "." in first.partition(":")[0] or first.partition(":")[0] == "localhost" or first.startswith("[")
     return "." in first or ":" in first or first == "localhost" or first != first.lower()
 

@@ -13,8 +13,6 @@ from typing import Any
 from kubeop.errors import InputError, QuantityError
 from kubeop.kube import quantities
 
-_BINARY_UNITS = (("Pi", 2**50), ("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10))
-_DECIMAL_UNITS = (("", Decimal(1)), ("m", Decimal("1e-3")), ("u", Decimal("1e-6")), ("n", Decimal("1e-9")))
 _FIELDS = ("cpu", "memory", "pods")
 _MAX_PODS = 2**31 - 1
 
@@ -110,7 +108,7 @@ def total(quotas: Iterable[Quota]) -> Quota:
         cpu += quota.cpu_cores or 0
         memory += quota.memory_bytes or 0
         pods += quota.pods or 0
-    return Quota(cpu=format_cpu(cpu), memory=format_memory(memory), pods=pods)
+    return Quota(cpu=format_amount(cpu), memory=format_memory(memory), pods=pods)
 
 
 def remainder(limit: Quota, used: Iterable[Quota]) -> Quota:
@@ -118,7 +116,7 @@ def remainder(limit: Quota, used: Iterable[Quota]) -> Quota:
     spent = total(used)
     cpu, memory = limit.cpu_cores, limit.memory_bytes
     return Quota(
-        cpu=None if cpu is None else format_cpu(max(Decimal(0), cpu - (spent.cpu_cores or 0))),
+        cpu=None if cpu is None else format_amount(max(Decimal(0), cpu - (spent.cpu_cores or 0))),
         memory=None if memory is None else format_memory(max(Decimal(0), memory - (spent.memory_bytes or 0))),
         pods=None if limit.pods is None else max(0, limit.pods - (spent.pods or 0)),
     )
@@ -145,21 +143,16 @@ def fits(wanted: Quota, limit: Quota) -> bool:
     return not excess(wanted, limit)
 
 
-def format_cpu(cores: Decimal) -> str:
-    """Cores as the shortest exact quantity: 2 -> "2", 0.5 -> "500m"."""
-    for suffix, unit in _DECIMAL_UNITS:
-        count = cores / unit
-        if count == count.to_integral_value():
-            return f"{int(count)}{suffix}"
-    raise QuantityError(f"CPU {cores} is finer than a billionth of a core.", hint="Use millicores, such as 500m.")
+def format_amount(amount: Decimal) -> str:
+    """Cores, or a count, as the API server writes them: 2 -> "2", 0.5 -> "500m"."""
+    text = f"{amount:f}"
+    if quantities.parse(text) != amount:
+        raise QuantityError(f"The amount {amount} is finer than a billionth.", hint="Use millicores, such as 500m.")
+    return quantities.canonical(text)
 
 
 def format_memory(size: Decimal) -> str:
-    """Bytes as the shortest exact quantity: 1073741824 -> "1Gi"; what is no whole number of bytes in decimal units."""
-    if size == 0 or size != size.to_integral_value():
-        return format_cpu(size)
-    count = int(size)
-    for suffix, unit in _BINARY_UNITS:
-        if count % unit == 0:
-            return f"{count // unit}{suffix}"
-    return str(count)
+    """Bytes as the API server writes them, in binary units where these are exact: 1073741824 -> "1Gi"."""
+    if size == 0 or size % 1024 != 0:
+        return format_amount(size)
+    return quantities.canonical(f"{size / 1024:f}Ki")
