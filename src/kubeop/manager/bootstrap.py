@@ -25,7 +25,8 @@ from kubeop.manifests import admission, platform
 from kubeop.settings import Settings
 
 WAIT_SECONDS = 5.0  # an attempt waits no longer, so that the worker is free for other clusters
-AGAIN_SECONDS = 2.0
+AGAIN_SECONDS = 10.0  # at most, between attempts that find the platform not ready yet
+PATIENCE = 30  # so many such attempts, some minutes, before that is called a failure
 _WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 _WEBHOOK_API = "admissionregistration.k8s.io/v1"
 
@@ -39,13 +40,14 @@ class Job:
     id: str
     name: str
     generation: int
+    attempts: int
     auto_bootstrap: bool
     install_admission: bool
 
 
 def job(row: Cluster) -> Job:
     """What the row asks for."""
-    return Job(row.id, row.name, row.generation, row.auto_bootstrap, row.install_admission)
+    return Job(row.id, row.name, row.generation, row.attempts, row.auto_bootstrap, row.install_admission)
 
 
 def run(client: Client, settings: Settings, work: Job) -> Outcome:
@@ -56,7 +58,7 @@ def run(client: Client, settings: Settings, work: Job) -> Outcome:
         _install(client, settings, work)
     except WaitError as error:
         # Images may still be on their way. The objects are there, and tenants and projects need no more than these.
-        return Outcome("bootstrapping", str(error), again_seconds=AGAIN_SECONDS, installed=True)
+        return _waiting(work, str(error), installed=True)
     return _look(client, work, "")
 
 
@@ -65,9 +67,13 @@ def _look(client: Client, work: Job, note: str) -> Outcome:
     if not missing:
         return Outcome("ready", again_seconds=RESYNC_SECONDS, synced=True, installed=True)
     said = " ".join([f"{part.name}: {part.detail}" for part in missing] + [note]).strip()
-    installed = work.auto_bootstrap
-    state = "bootstrapping" if installed else "pending"
-    return Outcome(state, said, again_seconds=AGAIN_SECONDS if installed else 10.0, installed=installed)
+    return _waiting(work, said, installed=work.auto_bootstrap)
+
+
+def _waiting(work: Job, reason: str, *, installed: bool) -> Outcome:
+    """Not ready yet; after a while a failure, though it still is tried."""
+    state = "failed" if work.attempts >= PATIENCE else "bootstrapping" if work.auto_bootstrap else "pending"
+    return Outcome(state, reason, at_most_seconds=AGAIN_SECONDS, installed=installed)
 
 
 def _install(client: Client, settings: Settings, work: Job) -> None:

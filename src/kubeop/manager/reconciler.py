@@ -175,12 +175,12 @@ class Reconciler:
         except (ClusterError, KubeopError) as error:
             outcome = work.Outcome("failed", str(error))
         message = intake.scrub(outcome.message, kubeconfig)
-        result = "error" if outcome.again_seconds is None and not outcome.gone else "success"
+        result = "error" if outcome.state == "failed" or outcome.unreachable else "requeue"
         metrics.observe_reconcile(
             group=names.API_GROUP,
             version=names.API_VERSION,
             kind=kind.__name__,
-            result=result if outcome.synced or outcome.gone or result == "error" else "requeue",
+            result="success" if outcome.synced or outcome.gone else result,
             seconds=time.monotonic() - began,
         )
         if message:

@@ -26,7 +26,8 @@ BATCH = 50  # tenants or projects of one cluster at a time
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended. `again_seconds`: when to look again, None for the backoff of a failure.
+    """How an attempt ended. `again_seconds`: when to look again, None for the backoff of a failure,
+    `at_most_seconds`.
 
     `synced`: the cluster has this generation. `gone`: the cluster has confirmed the deletion. `installed`: the
     platform's objects are in the cluster. `unreachable`: the cluster did not answer, so nothing else needs to try now.
@@ -35,6 +36,7 @@ class Outcome:
     state: str
     message: str = ""
     again_seconds: float | None = None
+    at_most_seconds: float = MAX_BACKOFF_SECONDS
     synced: bool = False
     gone: bool = False
     installed: bool = False
