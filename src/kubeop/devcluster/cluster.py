@@ -171,7 +171,7 @@ class _Start:
                 teardown.stop_all(layout, tree)
                 network.create(layout, addresses)
             cgroups.create(layout, tree)
-            traces.remember_kernel_settings()
+            traces.prepare_kernel()
             pki.write(layout, addresses)
             node.write(layout, addresses, tree, _reference("pause"))
         parts = _parts(layout, addresses, self.binaries, self.api)
@@ -217,6 +217,7 @@ class _Start:
         if not processes.running(self.layout, component):
             self.layout.containerd_socket.unlink(missing_ok=True)
         self._ensure(component)
+        images.check_runtime(self.layout)
         present = images.loaded(self.layout)
         for name in _IMAGES:
             if _reference(name) not in present:  # the reference holds the version, so it is the same image

@@ -18,17 +18,17 @@ CONTAINER_LOGS = Path("/var/log/containers")
 CNI_RESULTS = Path("/var/lib/cni/results")
 DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 _DEVICE_PLUGIN_FILES = ("kubelet.sock", "kubelet_internal_checkpoint", "DEPRECATION")
-_KERNEL_SETTINGS = tuple(
-    Path("/proc/sys", name)
-    for name in (
-        "vm/overcommit_memory",
-        "vm/panic_on_oom",
-        "kernel/panic",
-        "kernel/panic_on_oops",
-        "kernel/keys/root_maxbytes",
-        "kernel/keys/root_maxkeys",
-    )
+_SET_BY_KUBELET = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxbytes",
+    "kernel/keys/root_maxkeys",
 )
+# A cluster has 22 inotify instances, and more with its pods: the usual 128 are used up by the sixth.
+_AT_LEAST = {"fs/inotify/max_user_instances": 1024, "fs/inotify/max_user_watches": 524288}
+_SYSCTLS = Path("/proc/sys")
 _REMEMBERED = LOCKS / "kernel-settings.json"
 
 
@@ -67,21 +67,31 @@ def remove_last() -> None:
     ):
         with contextlib.suppress(OSError):
             folder.rmdir()
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        remembered = json.loads(_REMEMBERED.read_text())
-        if remembered["boot"] == boot():
-            for name, value in remembered["settings"].items():
-                with contextlib.suppress(OSError):
-                    Path(name).write_text(value)
-        _REMEMBERED.unlink()
+    for name, value in _remembered().items():
+        with contextlib.suppress(OSError):
+            (_SYSCTLS / name).write_text(value)
+    _REMEMBERED.unlink(missing_ok=True)
 
 
-def remember_kernel_settings() -> None:
-    """Note the settings as they are before the first kubelet of this boot changes them."""
-    with contextlib.suppress(FileNotFoundError, ValueError, KeyError):
-        if json.loads(_REMEMBERED.read_text())["boot"] == boot():
-            return
-    settings = {str(path): path.read_text().strip() for path in _KERNEL_SETTINGS if path.exists()}
+def prepare_kernel() -> None:
+    """Note the kernel's settings before the first kubelet of this boot changes them, and raise what is too low."""
+    remembered = _remembered()
+    for name in (*_SET_BY_KUBELET, *_AT_LEAST):
+        if (_SYSCTLS / name).exists():
+            remembered.setdefault(name, (_SYSCTLS / name).read_text().strip())
     temporary = _REMEMBERED.with_suffix(".new")
-    temporary.write_text(json.dumps({"boot": boot(), "settings": settings}))
+    temporary.write_text(json.dumps({"boot": boot(), "settings": remembered}))
     temporary.replace(_REMEMBERED)
+    for name, least in _AT_LEAST.items():
+        with contextlib.suppress(OSError):  # /proc/sys is read-only in some containers: what is there must do then
+            if int((_SYSCTLS / name).read_text()) < least:
+                (_SYSCTLS / name).write_text(str(least))
+
+
+def _remembered() -> dict[str, str]:
+    """The settings as they were; none if that was in another boot, for the kernel has forgotten them itself."""
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+        data = json.loads(_REMEMBERED.read_text())
+        if data["boot"] == boot():
+            return dict(data["settings"])
+    return {}
