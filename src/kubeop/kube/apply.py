@@ -168,7 +168,7 @@ class _Run:
             return step, "unchanged", None
         if created or step.live is None:
             return step, "create", step.obj
-        return step, "unchanged" if _same(step.live, after, dry_run=self._dry_run) else "update", after
+        return step, "unchanged" if _essence(step.live) == _essence(after) else "update", after
 
     def _done(self, step: Step, action: Action, after: Object | None = None) -> None:
         before, shown, note = None, None, ""
@@ -203,14 +203,10 @@ class _Run:
         self._client.forget_resources()
 
 
-def _same(live: Object, after: Object, *, dry_run: bool) -> bool:
-    """Whether the server has left the object as it was. A dry run keeps the version, so it is looked at as a whole."""
-    if not dry_run:
-        return bool(live["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"])
-    return _essence(live) == _essence(after)
-
-
 def _essence(obj: Object) -> Object:
+    """The object without what the server counts: a dry run counts nothing, and an empty list that storage drops makes
+    a new version each time it is applied.
+    """
     metadata = {key: value for key, value in obj["metadata"].items() if key not in ("resourceVersion", "generation")}
     metadata["managedFields"] = [
         {key: value for key, value in entry.items() if key != "time"} for entry in metadata.get("managedFields") or []

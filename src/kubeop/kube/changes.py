@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -70,6 +71,17 @@ class ApplyResult:
             "before": "".join(_document(change, change.before) for change in changed),
             "after": "".join(_document(change, change.after, change.note) for change in changed),
         }
+
+    def unified_diff(self) -> str:
+        """The same for a terminal: lines with + and -, object by object."""
+        lines: list[str] = []
+        for change in self.changes:
+            if change.action != "unchanged":
+                before = _document(change, change.before).splitlines(keepends=True)
+                after = _document(change, change.after, change.note).splitlines(keepends=True)
+                name = named(change.kind, change.name, change.namespace)
+                lines += difflib.unified_diff(before, after, f"live: {name}", f"wanted: {name}")
+        return "".join(lines)
 
 
 def shown(obj: Mapping[str, Any]) -> dict[str, Any]:

@@ -81,7 +81,11 @@ class _Comparison:
             return False
         for key, value in wanted.items():
             child = owned.get(f"f:{key}")
-            if child is None or key not in live:
+            if child is None:
+                return False
+            if key not in live:
+                if value == [] and not child:
+                    continue  # ours and empty: the server does not store an empty list
                 return False
             below = [tree[f"f:{key}"] for tree in others if f"f:{key}" in tree] if others else others
             if not self._value(value, child, live[key], below, name, key):

@@ -253,8 +253,10 @@ def _cleaned(obj: Mapping[str, Any]) -> Object:
     copy["metadata"] = metadata
     if not copy.get("status", True):
         del copy["status"]
-    if (copy["apiVersion"], copy["kind"]) == ("v1", "Secret") and copy.get("stringData"):
-        copy["data"] = {**(copy.get("data") or {}), **_encoded(copy.pop("stringData"))}
+    if (copy["apiVersion"], copy["kind"]) == ("v1", "Secret") and "stringData" in copy:
+        texts = copy.pop("stringData")
+        if texts:
+            copy["data"] = {**(copy.get("data") or {}), **_encoded(texts)}
     return copy
 
 
