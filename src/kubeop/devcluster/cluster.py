@@ -217,7 +217,6 @@ class _Start:
         if not processes.running(self.layout, component):
             self.layout.containerd_socket.unlink(missing_ok=True)
         self._ensure(component)
-        images.check_runtime(self.layout)
         present = images.loaded(self.layout)
         for name in _IMAGES:
             if _reference(name) not in present:  # the reference holds the version, so it is the same image

@@ -70,16 +70,6 @@ def load(layout: Layout, archive: Path) -> tuple[tuple[Image, bool], ...]:
     return tuple((image, image in new) for image in wanted)
 
 
-def check_runtime(layout: Layout) -> None:
-    """DevClusterError if containerd answers but could not start the part that kubelet talks to."""
-    rows = [line.split() for line in _ctr(layout, "plugins", "ls").splitlines()]
-    if not any(row[:2] == ["io.containerd.grpc.v1", "cri"] and row[-1] == "ok" for row in rows):
-        log = layout.log("containerd")
-        said = [line for line in log.read_text().splitlines() if "failed to load plugin" in line and "v1.cri" in line]
-        why = said[-1].partition("error=")[2] if said else "it gives no reason"
-        raise DevClusterError(f"containerd cannot serve kubelet: {why[:300]}", hint=f"Its log is {log}.")
-
-
 def write_archive(archive: Path, reference: str, binary: Path, *, entrypoint: str) -> Image:
     """Write an OCI archive of an image with one static binary and nothing else: the same binary, the same digest."""
     layer = archive.with_suffix(".layer")

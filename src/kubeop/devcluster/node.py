@@ -99,6 +99,7 @@ def _containerd(layout: Layout, pause_image: str) -> str:
     return f"""version = 2
 root = {quote(layout.containerd / "root")}
 state = {quote(layout.containerd / "state")}
+required_plugins = ["io.containerd.grpc.v1.cri"]
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.nri.v1.nri"]
 
