@@ -80,7 +80,7 @@ class _Calls:
         unlabelled = {"matchExpressions": [{"key": names.LABEL_MANAGED_BY, "operator": "DoesNotExist"}]}
         in_projects = {"namespaceSelector": _project_selector(), "objectSelector": unlabelled}
         return [
-            self._mutate("projects", (*WORKLOADS, *GOVERNING), "Namespaced", in_projects),
+            self._mutate("projects", WORKLOADS, "Namespaced", in_projects),
             self._mutate("tenancy", TENANCY, "Cluster", {"matchConditions": [_NOT_LEAVING]}),
         ]
 
