@@ -180,7 +180,7 @@ counts:
     unchanged: 9
     delete: 0
 drifted:
-  description: Objects that were there but not as wanted, as C(kind namespace/name).
+  description: Objects that were missing or not as wanted, as C(kind namespace/name).
   returned: success
   type: list
   elements: str
@@ -205,7 +205,8 @@ def call(module):
             force=module.params["force"],
             dry_run=module.check_mode,
         )
-    drifted = [change for change in applied.changes if change.action == "update"]
+    # What only gets another owner is as wanted: a project's namespace belongs to the operator.
+    drifted = [change for change in applied.changes if change.before != change.after]
     return {
         **edge.changed_result(module, applied),
         "drifted": [f"{change.kind} {change.namespace or change.name}/{change.name}" for change in drifted],
