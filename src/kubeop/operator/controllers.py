@@ -16,6 +16,7 @@ from kubeop import names
 from kubeop.domain.policy import Policy
 from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, InputError, KubeopError
 from kubeop.kube.client import Client
+from kubeop.kube.transport import Stop
 from kubeop.kube.watch import Event, follow
 from kubeop.operator.index import Index
 from kubeop.operator.ledger import Ledger, Ref, digest
@@ -65,7 +66,7 @@ class Controllers:
         self._policy: Policy | None = None
         self._policy_problem = ""
         self._started = False
-        self._stopping = threading.Event()
+        self._stopping = Stop()
         self._log = get_logger(__name__)
 
     def run(self) -> None:
@@ -83,6 +84,8 @@ class Controllers:
                     self._on_policy(event)
             except ClusterError as error:
                 self._log.warning("the policy cannot be read", error=str(error))
+            except Exception:  # noqa: BLE001 - without the policy being followed the operator would stand still
+                self._log.exception("following the policy failed and is started anew")
             self._stopping.wait(_AWAY_SECONDS)
 
     def stop(self) -> bool:
@@ -231,8 +234,8 @@ class Controllers:
             self._recorder.post(obj, status.reason, status.message, warning=not status.ready)
         if status.repaired:
             what = ", ".join(status.repaired)
-            self._log.info("put back", kind=ref.kind, name=ref.name, pieces=what)
-            self._recorder.post(obj, "Repaired", f"Put back what was deleted or edited: {what}.")
+            self._log.info("put right", kind=ref.kind, name=ref.name, pieces=what)
+            self._recorder.post(obj, "Repaired", f"Put right: {what}.")
 
     def _failed(self, ref: Ref, error: Exception) -> str:
         """Retry with backoff, and say why on the object, if it can be reached; returns the result for the metrics."""

@@ -9,7 +9,6 @@ request may still be on its way, and that is 5 s before any follower may take th
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from kubeop import names
 from kubeop.errors import ApiError, ClusterError
 from kubeop.kube.client import Client
+from kubeop.kube.transport import Stop
 from kubeop.telemetry.logs import get_logger
 
 LEASE_API = "coordination.k8s.io/v1"
@@ -62,7 +62,7 @@ class LeaderElector:
         renewed_at = self._renewed_at
         return renewed_at is not None and time.monotonic() - renewed_at < self._timing.renew_deadline
 
-    def acquire(self, stop: threading.Event) -> bool:
+    def acquire(self, stop: Stop) -> bool:
         """Wait until this process is the leader; False if `stop` came first. Never gives up on an API server."""
         complaint = ""
         while not stop.is_set():
@@ -79,7 +79,7 @@ class LeaderElector:
                 stop.wait(self._timing.retry_period)
         return False
 
-    def keep(self, stop: threading.Event) -> None:
+    def keep(self, stop: Stop) -> None:
         """Renew until `stop` is set or the Lease is lost; afterwards `is_leader` tells which it was."""
         while not stop.wait(self._timing.retry_period):
             try:
@@ -150,7 +150,7 @@ class LeaderElector:
         self._renewed_at = started
         return True
 
-    def _wait_for_change(self, lease: Mapping[str, Any] | None, stop: threading.Event) -> None:
+    def _wait_for_change(self, lease: Mapping[str, Any] | None, stop: Stop) -> None:
         """Follow the Lease while another one renews it; return when it is released or deleted, or has run out."""
         if lease is None:
             stop.wait(_BREATH)
@@ -164,6 +164,7 @@ class LeaderElector:
             resource_version=lease["metadata"]["resourceVersion"],
             timeout_seconds=math.ceil(max(1.0, self._seen_at + duration - began)),
             field_selector=f"metadata.name={self._name}",
+            stop=stop,
         )
         for kind, seen in events:
             if stop.is_set() or kind == "DELETED" or (kind != "BOOKMARK" and not self._held_by_another(seen)):

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 from types import FrameType
@@ -19,7 +20,7 @@ from types import FrameType
 from kubeop import names
 from kubeop.kube.client import Client
 from kubeop.kube.kubeconfig import Kubeconfig
-from kubeop.kube.transport import RetryPolicy
+from kubeop.kube.transport import RetryPolicy, Stop
 from kubeop.operator.controllers import Controllers, Options
 from kubeop.operator.election import LeaderElector, Timing
 from kubeop.operator.watch import run_watches
@@ -28,7 +29,7 @@ from kubeop.telemetry.logs import get_logger
 
 LOST_LEASE = 1  # exit code
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.1
 _REQUEST_SECONDS = 15.0
 # A request that meets an API server on its way down or up is tried again for a moment; the queue does the rest.
 _RETRY = RetryPolicy(connection_seconds=2.0, busy_seconds=5.0)
@@ -48,7 +49,7 @@ class Settings:
 
 def run(kubeconfig: Kubeconfig, settings: Settings) -> int:
     """Run until SIGTERM or SIGINT (0) or until the Lease is lost (1; the process should end then). Main thread only."""
-    stop = threading.Event()
+    stop = Stop()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
@@ -73,7 +74,7 @@ def run(kubeconfig: Kubeconfig, settings: Settings) -> int:
         return _lead(kubeconfig, client, elector, settings, stop)
 
 
-def _wait_for_lease(elector: LeaderElector, stop: threading.Event) -> bool:
+def _wait_for_lease(elector: LeaderElector, stop: Stop) -> bool:
     """True once this process leads. A follower that is told to stop need not wait for its watch to end."""
     acquired = threading.Event()
 
@@ -88,9 +89,7 @@ def _wait_for_lease(elector: LeaderElector, stop: threading.Event) -> bool:
     return False
 
 
-def _lead(
-    kubeconfig: Kubeconfig, client: Client, elector: LeaderElector, settings: Settings, stop: threading.Event
-) -> int:
+def _lead(kubeconfig: Kubeconfig, client: Client, elector: LeaderElector, settings: Settings, stop: Stop) -> int:
     """Work until told to stop, watching over the Lease from here: no request that hangs can hide that it ran out."""
     log = get_logger(__name__)
     controllers = Controllers(client, elector.is_leader, settings.options)
@@ -103,8 +102,10 @@ def _lead(
     )
     for thread in threads:
         thread.start()
-    while not stop.wait(_POLL_SECONDS):
-        if not elector.is_leader():
+    while not stop.is_set():
+        # Not stop.wait: a signal that came while this thread is inside it would lock itself out.
+        time.sleep(_POLL_SECONDS)
+        if not stop.is_set() and not elector.is_leader():
             log.error("the Lease is lost; this process ends at once")
             end_at_once(LOST_LEASE)
     if not controllers.stop():

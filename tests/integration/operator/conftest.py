@@ -28,7 +28,7 @@ def start(cluster: devcluster.Cluster, platform: None, tmp_path: Path) -> Iterat
         command += ["--kubeconfig", str(kubeconfig or cluster.kubeconfig), "--health-port", "0", "--metrics-port", "0"]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        operator = Operator(process, log, *eventually(lambda: ports(log), "the operator started"))
+        operator = Operator(process, log, *eventually(lambda: ports(log), "the operator started"), lease)
         running.append(operator)
         if wait:
             eventually(operator.leads, "the operator led")

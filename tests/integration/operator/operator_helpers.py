@@ -38,6 +38,7 @@ class Operator:
     log: Path
     health_port: int
     metrics_port: int
+    lease: str = ""
 
     def fetch(self, path: str, port: int | None = None) -> tuple[int, str]:
         answer = urllib3.request("GET", f"http://127.0.0.1:{port or self.health_port}{path}", retries=False)
