@@ -13,6 +13,7 @@ from kubeop.errors import ApiError, ApplyFailed, ClusterError, ClusterUnreachabl
 from kubeop.kube import prune as pruning
 from kubeop.kube.changes import Action, ApplyResult, Change, shown_pair
 from kubeop.kube.client import Client, Object, label
+from kubeop.kube.compare import touched
 from kubeop.kube.parallel import in_parallel
 from kubeop.kube.plan import CRD, LAST_STAGE, NAMESPACE, STAGES, Plan, Step, compare, prepare, resolve
 from kubeop.kube.prune import Prune
@@ -154,7 +155,7 @@ class _Run:
 
     def _one(self, step: Step) -> tuple[Step, Action, Object | None]:
         """Apply one object; its own failure goes into the step."""
-        if self._dry_run and (step.resource is None or step.namespace in self._missing):
+        if self._dry_run and step.live is None and (step.resource is None or step.namespace in self._missing):
             return step, "create", step.obj  # the server cannot try what has no kind or namespace yet
         try:
             created, after = self._client.apply_patch(
@@ -168,7 +169,7 @@ class _Run:
             return step, "unchanged", None
         if created or step.live is None:
             return step, "create", step.obj
-        return step, "unchanged" if _essence(step.live) == _essence(after) else "update", after
+        return step, "update" if touched(step.live, after, self._field_manager) else "unchanged", after
 
     def _done(self, step: Step, action: Action, after: Object | None = None) -> None:
         before, shown, note = None, None, ""
@@ -201,17 +202,6 @@ class _Run:
         except ClusterError as error:
             self.failures[steps[0].index] = error
         self._client.forget_resources()
-
-
-def _essence(obj: Object) -> Object:
-    """The object without what the server counts: a dry run counts nothing, and an empty list that storage drops makes
-    a new version each time it is applied.
-    """
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in ("resourceVersion", "generation")}
-    metadata["managedFields"] = [
-        {key: value for key, value in entry.items() if key != "time"} for entry in metadata.get("managedFields") or []
-    ]
-    return {**obj, "metadata": metadata}
 
 
 def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int) -> ApplyFailed:

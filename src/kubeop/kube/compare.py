@@ -45,18 +45,9 @@ _Tree = Mapping[str, Any]
 
 def settled(wanted: Mapping[str, Any], live: Mapping[str, Any], manager: str) -> bool:
     """Whether a server-side apply of `wanted` by `manager` would certainly leave `live` as it is."""
-    entries = live.get("metadata", {}).get("managedFields") or []
-    owned: _Tree = {}
-    others: list[_Tree] = []
-    for entry in entries:
-        if entry.get("subresource"):
-            continue
-        if entry.get("manager") == manager and entry.get("operation") == "Apply":
-            if entry.get("apiVersion") != wanted["apiVersion"]:
-                return False
-            owned = entry.get("fieldsV1") or {}
-        else:
-            others.append(entry.get("fieldsV1") or {})
+    version, owned, others = _ownership(live, manager)
+    if version not in ("", wanted["apiVersion"]):
+        return False
     group = wanted["apiVersion"].rpartition("/")[0]
     comparison = _Comparison(quantities_known="." not in group or group.endswith(".k8s.io"))
     metadata = {key: value for key, value in wanted["metadata"].items() if key not in _UNOWNED_METADATA}
@@ -64,6 +55,55 @@ def settled(wanted: Mapping[str, Any], live: Mapping[str, Any], manager: str) ->
     if metadata:
         fields["metadata"] = metadata
     return comparison.fields(fields, owned, live, others, "")
+
+
+def touched(before: Mapping[str, Any], after: Mapping[str, Any], manager: str) -> bool:
+    """Whether an apply by `manager` has changed the object: what it owns, or the value of a field that it owns.
+
+    All the rest may differ without its doing: a status, a controller's annotation, and even the version, which counts
+    up each time that an empty list is applied which the server does not store.
+    """
+    ownership = _ownership(after, manager)[:2]
+    if _ownership(before, manager)[:2] != ownership:
+        return True
+    owned = ownership[1]
+    return bool(owned) and _part(before, owned) != _part(after, owned)
+
+
+def _ownership(obj: Mapping[str, Any], manager: str) -> tuple[str, _Tree, list[_Tree]]:
+    """The API version and fields that `manager` has applied, empty when it has not, and the fields of the others."""
+    version = ""
+    owned: _Tree = {}
+    others: list[_Tree] = []
+    for entry in obj.get("metadata", {}).get("managedFields") or []:
+        if entry.get("subresource"):
+            continue
+        if entry.get("manager") == manager and entry.get("operation") == "Apply":
+            version, owned = str(entry.get("apiVersion")), entry.get("fieldsV1") or {}
+        else:
+            others.append(entry.get("fieldsV1") or {})
+    return version, owned, others
+
+
+def _part(value: Any, owned: _Tree) -> Any:
+    """The part of a value that is owned, in a form that can be compared."""
+    children = {key: tree for key, tree in owned.items() if key != "."}
+    if not children:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _part(value.get(key[2:]), tree) for key, tree in children.items()}
+    if not isinstance(value, list):
+        return value
+    if not all(key.startswith("k:") for key in children):
+        return [item for item in value if f"v:{json.dumps(item)}" in children]
+    found = []
+    names = [name for name, _ in _parsed(next(iter(children)))]
+    by_key = {_parsed(key): tree for key, tree in children.items()}
+    for item in value:
+        tree = by_key.get(_item_key(item, names) or ())
+        if tree is not None:
+            found.append(_part(item, tree))
+    return found
 
 
 class _Comparison:

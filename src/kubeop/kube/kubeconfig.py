@@ -137,7 +137,7 @@ def decoded(entry: Mapping[str, Any], name: str, where: str) -> bytes:
     if not value:
         return b""
     try:
-        return base64.b64decode(str(value), validate=False)
+        return base64.b64decode("".join(str(value).split()), validate=True)
     except (binascii.Error, ValueError):
         raise KubeconfigError(f"{name} of {where} is not base64.", hint="Copy the kubeconfig again.") from None
 
