@@ -21,6 +21,8 @@ from kubeop.manager.problems import Problem
 
 CONTACT_SECONDS = 10
 _FIELD = "kubeconfig"
+_MAX_DEPTH = 32
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in Python takes seconds for a hostile text
 _INLINE = {
     "certificate-authority": "certificate-authority-data",
     "client-certificate": "client-certificate-data",
@@ -107,18 +109,31 @@ def _may_do_everything(client: Client) -> bool:
 
 def _parse(raw: bytes) -> Mapping[str, Any]:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(raw, Loader=yaml.SafeLoader)):
-            raise _refused("The kubeconfig uses YAML aliases.", "Write every value out.")
-        document = yaml.safe_load(raw)
+        _check_shape(raw)
+        document = yaml.load(raw, Loader=_LOADER)  # noqa: S506 - a safe loader, in C or in Python
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise _refused(f"The kubeconfig is not YAML{where}.", "Copy the kubeconfig again.") from None
-    except (RecursionError, ValueError):
+    except ValueError:
         raise _refused("The kubeconfig is not YAML that can be read.", "Copy the kubeconfig again.") from None
     if not isinstance(document, Mapping):
         raise _refused("The kubeconfig is not a kubeconfig.", "A kubeconfig is YAML with `kind: Config`.")
     return document
+
+
+def _check_shape(raw: bytes) -> None:
+    """Refuse what is cheap to send and costly to read: values that refer to others, and endless nesting."""
+    depth = 0
+    for event in yaml.parse(raw, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise _refused("The kubeconfig uses YAML aliases.", "Write every value out.")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise _refused("The kubeconfig is nested too deeply.", "Copy the kubeconfig again.")
 
 
 def _check_fields(document: Mapping[str, Any]) -> None:

@@ -160,7 +160,7 @@ class Reconciler:
                 jobs = [sync.job(row, row.name, cluster.name) for row in rows]
             elif claim.kind is Project:
                 pairs = select(Project, Tenant.name).join(Tenant, Tenant.id == Project.tenant_id)
-                found = session.execute(pairs.where(Project.id.in_(claim.row_ids))).tuples()
+                found = session.execute(pairs.where(Project.id.in_(claim.row_ids)))
                 jobs = [sync.job(row, tenant, cluster.name) for row, tenant in found]
             return bootstrap.job(cluster), kubeconfig, jobs
 

@@ -49,13 +49,9 @@ class Vault:
 
     def listing(self, session: Session) -> Keys:
         """Every key that is configured or recorded, by id."""
-        used = dict(
-            session.execute(select(DataKey.kms_key_id, func.count()).group_by(DataKey.kms_key_id)).tuples().all()
-        )
+        used = dict(session.execute(select(DataKey.kms_key_id, func.count()).group_by(DataKey.kms_key_id)).all())
         recorded = {row.id: row for row in session.scalars(select(KmsKey))}
-        sealed = dict(
-            session.execute(select(Cluster.data_key_id, func.count()).group_by(Cluster.data_key_id)).tuples().all()
-        )
+        sealed = dict(session.execute(select(Cluster.data_key_id, func.count()).group_by(Cluster.data_key_id)).all())
         kms_keys = []
         for key_id in sorted({*recorded, *self.keyring.ids}):
             row = recorded.get(key_id)

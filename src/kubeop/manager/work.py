@@ -114,9 +114,8 @@ def finish(database: Database, kind: Kind, owner: str, row_id: str, generation: 
         failed = outcome.again_seconds is None
         row.attempts = row.attempts + 1 if failed else 0
         row.state, row.message = outcome.state, outcome.message[:2000]
-        row.next_attempt_at = moment + timedelta(
-            seconds=backoff(row.attempts) if failed else outcome.again_seconds or 0
-        )
+        pause = min(backoff(row.attempts), outcome.at_most_seconds) if failed else outcome.again_seconds
+        row.next_attempt_at = moment + timedelta(seconds=pause or 0)
         if outcome.synced:
             row.synced_generation = generation
 

@@ -22,6 +22,7 @@ from kubeop.crypto.keyring import generate_key
 from kubeop.kube.client import Client
 from kubeop.manager.client import ManagerClient
 from kubeop.settings import Settings
+from kubeop.telemetry import logs
 
 PLATFORM_KINDS = (
     ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
@@ -100,6 +101,12 @@ class Manager:
 
     def client(self) -> ManagerClient:
         return ManagerClient(f"http://127.0.0.1:{self.port}", self.token(), timeout_seconds=30)
+
+
+@pytest.fixture(autouse=True)
+def logging() -> None:
+    """As in the service: JSON lines, without the values of local variables."""
+    logs.configure("manager", "warning")
 
 
 @pytest.fixture

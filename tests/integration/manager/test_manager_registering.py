@@ -48,7 +48,7 @@ def test_registering_installs_the_platform_and_stores_no_byte_of_the_kubeconfig(
 
     # What tenants and projects need is there, although no pod runs yet.
     tenant, _ = client.ensure_tenant("west", "acme", {"cpu": "4", "memory": "8Gi"})
-    project, _ = client.ensure_project(tenant["id"], "shop", {"cpu": "1"})
+    client.ensure_project(tenant["id"], "shop", {"cpu": "1"})
     found = wait_for(lambda: bare.get(names.GROUP_VERSION, "Project", "acme-shop"), "the Project object")
     assert found["spec"] == {"tenantRef": "acme", "name": "shop", "quotas": {"cpu": "1"}}
     assert found["metadata"]["labels"][names.LABEL_CLUSTER] == "west"
@@ -105,8 +105,8 @@ def test_what_cannot_be_registered_leaves_nothing(start, bare, cluster):
         ("west", b"kind: Pod", 422, "not a kubeconfig"),
         ("west", b"", 422, "empty"),
         ("west", changed(exec={"command": "/bin/true"}), 422, "runs no commands"),
-        ("west", changed(tokenFile="/etc/passwd"), 422, "names a file"),  # noqa: S106 - a path
-        ("west", changed(token="wrong"), 422, "refuses the kubeconfig's credentials"),  # noqa: S106 - wrong on purpose
+        ("west", changed(tokenFile="/etc/passwd"), 422, "names a file"),
+        ("west", changed(token="wrong"), 422, "refuses the kubeconfig's credentials"),
         ("west", at("https://127.0.0.1:1"), 502, "does not answer"),
         ("west", at("http://127.0.0.1:1"), 422, "not an https:// URL"),
         ("West", cluster.kubeconfig.read_bytes(), 422, "West"),

@@ -1,4 +1,4 @@
-"""The manager's application over an SQLite database of its own, asked in process, without a cluster and without its loop."""
+"""The manager's application over an SQLite database of its own, asked in process, without a cluster or its loop."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kubeop.kube import kubeconfig as kubeconfigs
 from kubeop.manager import migrate, registry
 from kubeop.manager.app import create_app
 from kubeop.settings import Settings
+from kubeop.telemetry import logs
 
 KUBECONFIG = """
 apiVersion: v1
@@ -62,6 +63,12 @@ class Api:
     def tenant(self, cluster: str, name: str = "acme", **quotas: Any) -> str:
         body = {"name": name, "cluster_id": cluster, "quotas": quotas}
         return str(self("POST", "/v1/tenants", json=body).json()["id"])
+
+
+@pytest.fixture(autouse=True)
+def logging() -> None:
+    """As in the service: JSON lines, without the values of local variables."""
+    logs.configure("manager", "warning")
 
 
 @pytest.fixture

@@ -40,5 +40,5 @@ _KINDS: dict[str, type[Cluster | Tenant | Project]] = {
 
 
 def _counts(session: Session, kind: type[Cluster | Tenant | Project]) -> Counts:
-    states = dict(session.execute(select(kind.state, func.count()).group_by(kind.state)).tuples().all())
+    states = dict(session.execute(select(kind.state, func.count()).group_by(kind.state)).all())
     return Counts(total=sum(states.values()), states=states)
