@@ -56,7 +56,9 @@ def test_what_the_page_shows_happens(page: Path, platform_environment: dict[str,
     carried = tmp_path / "environment"  # `export` in one command holds for the next
     for step in steps(page):
         script = f"[ -f {carried} ] && . {carried}\n{step.command}\ncode=$?\nexport -p > {carried}\nexit $code"
-        done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
         said = f"{page.name}: $ {step.command}\n{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, said
         if step.expected:
