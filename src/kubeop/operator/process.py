@@ -71,7 +71,7 @@ def run(kubeconfig: Kubeconfig, settings: Settings) -> int:
             return 0
         metrics.set_leader(settings.lease, leading=True)
         log.info("leading", identity=elector.identity)
-        return _lead(kubeconfig, client, elector, settings, stop)
+        return _lead(client, elector, settings, stop)
 
 
 def _wait_for_lease(elector: LeaderElector, stop: Stop) -> bool:
@@ -89,7 +89,7 @@ def _wait_for_lease(elector: LeaderElector, stop: Stop) -> bool:
     return False
 
 
-def _lead(kubeconfig: Kubeconfig, client: Client, elector: LeaderElector, settings: Settings, stop: Stop) -> int:
+def _lead(client: Client, elector: LeaderElector, settings: Settings, stop: Stop) -> int:
     """Work until told to stop, watching over the Lease from here: no request that hangs can hide that it ran out."""
     log = get_logger(__name__)
     controllers = Controllers(client, elector.is_leader, settings.options)
@@ -97,7 +97,7 @@ def _lead(kubeconfig: Kubeconfig, client: Client, elector: LeaderElector, settin
         threading.Thread(target=elector.keep, args=(stop,), name="kubeop-lease", daemon=True),
         threading.Thread(target=controllers.run, name="kubeop-policy", daemon=True),
         threading.Thread(
-            target=run_watches, args=(kubeconfig, controllers.on_event, stop), name="kubeop-watch", daemon=True
+            target=run_watches, args=(client, controllers.on_event, stop), name="kubeop-watch", daemon=True
         ),
     )
     for thread in threads:

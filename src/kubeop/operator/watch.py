@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import kopf
-
 from kubeop import names
+from kubeop.errors import ClusterError
+from kubeop.kube.client import Client
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
+from kubeop.operator.engine import kopf
 from kubeop.telemetry.logs import get_logger
 
 # (kind, "ADDED" | "MODIFIED" | "DELETED" | None for what the first list found, the object)
@@ -50,8 +51,12 @@ class Backoffs:
             yield 1.0
 
 
-def run_watches(kubeconfig: Kubeconfig, on_event: OnEvent, stop: threading.Event) -> None:
-    """Watch until `stop` is set, in a thread of its own. An engine that fails is started anew, with new lists."""
+def run_watches(client: Client, on_event: OnEvent, stop: threading.Event) -> None:
+    """Watch until `stop` is set, in a thread of its own. An engine that fails is started anew, with new lists.
+
+    The engine is told not to look for new kinds, which would take the right to read every CRD: so it is started only
+    when ours are there, and anew if they are taken away.
+    """
     log = get_logger(__name__)
     # The engine says so at "warning" when it runs in a thread, and every failed request at "error"; the election
     # already says once that the API server is away.
@@ -59,10 +64,20 @@ def run_watches(kubeconfig: Kubeconfig, on_event: OnEvent, stop: threading.Event
     logging.getLogger("kopf._cogs.clients").setLevel(logging.CRITICAL)
     while not stop.is_set():
         try:
-            asyncio.run(_watch(kubeconfig, on_event, stop))
+            if _kinds_are_there(client):
+                asyncio.run(_watch(client.kubeconfig, on_event, stop))
+            else:
+                log.warning("the CRDs Tenant and Project are not installed yet")
+        except ClusterError as error:
+            log.debug("the API server is away", error=str(error))
         except Exception:  # whatever ended the watches, they are needed again
             log.exception("the watches ended and are started anew")
         stop.wait(_RESTART_SECONDS)
+
+
+def _kinds_are_there(client: Client) -> bool:
+    client.forget_resources()
+    return all(client.find_resource(names.GROUP_VERSION, kind) for *_, kind in OWN_RESOURCES)
 
 
 async def _watch(kubeconfig: Kubeconfig, on_event: OnEvent, stop: threading.Event) -> None:
@@ -81,6 +96,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.process.ultimate_exiting_timeout = None  # ending the process is not the engine's business
     settings.posting.enabled = False
+    settings.scanning.disabled = True
     # Each object seen gets a worker that lingers; a limit on their number would stall the others behind it.
     settings.queueing.idle_timeout = 0.2
     settings.queueing.exit_timeout = 0.5

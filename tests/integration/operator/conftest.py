@@ -6,24 +6,26 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from operator_helpers import Operator, Start, eventually, ports, projects_of, tenant_object
 
 from kubeop import devcluster, names
+from kubeop.errors import ApiError
 from kubeop.kube.client import Client
 from kubeop.manifests.crds import crds
 
 
-@pytest.fixture
-def start(cluster: devcluster.Cluster, platform: None, tmp_path: Path) -> Iterator[Start]:
-    """Start replicas: `start()`, `start(kubeconfig=…)`. All of one test share a Lease; what is left is stopped."""
-    lease = f"test-{secrets.token_hex(4)}"
+@contextmanager
+def replicas(cluster: devcluster.Cluster, folder: Path) -> Iterator[Start]:
+    """Start replicas that share a Lease; what is left in the end is stopped."""
+    shared = f"test-{secrets.token_hex(4)}"
     running: list[Operator] = []
 
-    def launch(kubeconfig: Path | None = None, *, wait: bool = True) -> Operator:
-        log = tmp_path / f"operator-{len(running)}.log"
+    def launch(kubeconfig: Path | None = None, *, wait: bool = True, lease: str = shared) -> Operator:
+        log = folder / f"operator-{len(running)}.log"
         command = [str(Path(sys.executable).parent / "kubeop"), "operator", "--lease", lease]
         command += ["--kubeconfig", str(kubeconfig or cluster.kubeconfig), "--health-port", "0", "--metrics-port", "0"]
         with log.open("wb") as output:
@@ -34,21 +36,42 @@ def start(cluster: devcluster.Cluster, platform: None, tmp_path: Path) -> Iterat
             eventually(operator.leads, "the operator led")
         return operator
 
-    yield launch
-    for operator in running:
-        if operator.process.poll() is None:
-            operator.kill()
+    try:
+        yield launch
+    finally:
+        for operator in running:
+            if operator.process.poll() is None:
+                operator.kill()
+        with Client.from_kubeconfig(cluster.kubeconfig) as client:
+            client.delete("coordination.k8s.io/v1", "Lease", shared, names.PLATFORM_NAMESPACE)
 
 
 @pytest.fixture
-def platform(kube: Client) -> None:
+def start(cluster: devcluster.Cluster, platform: None, tmp_path: Path) -> Iterator[Start]:
+    """Start replicas for this test alone: `start()`, `start(kubeconfig=…)`, `start(wait=False)` for a follower."""
+    with replicas(cluster, tmp_path) as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def running(
+    cluster: devcluster.Cluster, platform: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """One replica for all tests of a module."""
+    with replicas(cluster, tmp_path_factory.mktemp("operator")) as launch:
+        yield launch()
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: devcluster.Cluster) -> None:
     """The CRDs and the platform's namespace."""
-    for crd in crds():
-        kube.server_side_apply(crd, field_manager="test", force=True)
-    for kind in ("Tenant", "Project"):
-        eventually(lambda kind=kind: kube.find_resource(names.GROUP_VERSION, kind), f"the API server served {kind}")
-    if kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE) is None:
-        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.PLATFORM_NAMESPACE}})
+    with Client.from_kubeconfig(cluster.kubeconfig) as kube:
+        for crd in crds():
+            kube.server_side_apply(crd, field_manager="test", force=True)
+        for kind in ("Tenant", "Project"):
+            eventually(lambda kind=kind: kube.find_resource(names.GROUP_VERSION, kind), f"the API server served {kind}")
+        if kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE) is None:
+            kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.PLATFORM_NAMESPACE}})
 
 
 @pytest.fixture
@@ -62,9 +85,18 @@ def tenant(kube: Client, platform: None) -> Iterator[str]:
         ("Tenant", [name]),
     ):
         for item in found:
+            kube.delete(names.GROUP_VERSION, kind, item)
             if kube.get(names.GROUP_VERSION, kind, item) is not None:
-                kube.patch(names.GROUP_VERSION, kind, item, {"metadata": {"finalizers": None}})
-                kube.delete(names.GROUP_VERSION, kind, item)
+                release(kube, kind, item)
     for namespace in kube.list("v1", "Namespace"):
         if namespace["metadata"]["name"].startswith(f"kubeop-{name}-"):
             kube.delete("v1", "Namespace", namespace["metadata"]["name"])
+
+
+def release(kube: Client, kind: str, name: str) -> None:
+    """Take the finalizer off; the operator may have done so in between."""
+    try:
+        kube.patch(names.GROUP_VERSION, kind, name, {"metadata": {"finalizers": None}})
+    except ApiError as error:
+        if error.status != 404:
+            raise

@@ -14,7 +14,9 @@ from typing import Any
 import urllib3
 
 from kubeop import names
+from kubeop.domain.baseline import Baseline, objects
 from kubeop.kube.client import Client
+from kubeop.operator.pieces import is_right
 
 PATIENCE = 30.0
 
@@ -107,3 +109,14 @@ def await_reason(kube: Client, kind: str, name: str, reason: str) -> dict[str, A
         lambda: (found := ready(kube, kind, name)).get("reason") == reason and found,
         f"{kind} {name} with reason {reason}",
     )
+
+
+def whole(kube: Client, tenant: str, project: str, **more: Any) -> bool:
+    """Whether a project's namespace has every piece of its baseline as it should be."""
+    baseline = Baseline(names.project_namespace(tenant, project), tenant, project, **more)
+    for wanted in objects(baseline):
+        metadata = wanted["metadata"]
+        found = kube.get(wanted["apiVersion"], wanted["kind"], metadata["name"], metadata.get("namespace"))
+        if found is None or found["metadata"].get("deletionTimestamp") or not is_right(wanted, found):
+            return False
+    return True
