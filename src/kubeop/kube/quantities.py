@@ -13,8 +13,9 @@ _BINARY = {1: "Ki", 2: "Mi", 3: "Gi", 4: "Ti", 5: "Pi", 6: "Ei"}
 _FACTORS = {suffix: Decimal(10) ** power for power, suffix in _DECIMAL.items()}
 _FACTORS |= {suffix: Decimal(1024) ** power for power, suffix in _BINARY.items()}
 _NANO = Decimal(1).scaleb(-9)
-_PRECISION = 60  # digits: enough for 2^63 exbibytes in nano units, so that no sum is rounded
+_PRECISION = 120  # digits: enough for 2^63 exbibytes in nano units, so that no sum is rounded
 _MAX_EXPONENT = 30
+_MAX_DIGITS = 60
 
 
 def parse(text: str | float) -> Decimal:
@@ -63,7 +64,7 @@ def _read(text: str | float) -> tuple[Decimal, str]:
         raise QuantityError(f"{text!r} is not a Kubernetes quantity.", hint='Write it like "500m", "2" or "1Gi".')
     sign, digits, suffix, exponent = found.groups()
     family = "exponent" if exponent else "binary" if suffix and suffix.endswith("i") else "decimal"
-    if (exponent and abs(int(exponent)) > _MAX_EXPONENT) or len(digits) > _MAX_EXPONENT:
+    if (exponent and abs(int(exponent)) > _MAX_EXPONENT) or len(digits) > _MAX_DIGITS:
         raise QuantityError(f"The quantity {text!r} is out of range.", hint='Write it like "500m", "2" or "1Gi".')
     with localcontext() as context:
         context.prec = _PRECISION

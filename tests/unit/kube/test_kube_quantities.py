@@ -56,7 +56,7 @@ def test_a_quantity_is_written_as_the_api_server_writes_it(text, written):
     assert quantities.canonical(text) == written
 
 
-@pytest.mark.parametrize("text", ["", "1 Gi", "Gi", "1gi", "1K", "0x10", "1e", "1e9999", "1" * 40, "one", "1,5", True])
+@pytest.mark.parametrize("text", ["", "1 Gi", "Gi", "1gi", "1K", "0x10", "1e", "1e9999", "1" * 99, "one", "1,5", True])
 def test_what_is_no_quantity_is_refused_and_named(text):
     with pytest.raises(QuantityError, match="quantity"):
         quantities.parse(text)

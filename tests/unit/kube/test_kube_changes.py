@@ -1,0 +1,77 @@
+import pytest
+
+from kubeop.errors import InputError
+from kubeop.kube.changes import ApplyResult, Change, shown_pair
+from kubeop.kube.prune import Prune
+
+
+def secret(**data):
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "s",
+            "resourceVersion": "1",
+            "managedFields": [{}],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "cGFzcw=="},
+        },
+        "data": data,
+    }
+
+
+def test_a_secrets_values_are_hidden_and_only_their_change_shows():
+    before, after = shown_pair(secret(a="cGFzcw==", b="b25l"), secret(a="cGFzcw==", b="dHdv", c="bmV3"))
+    assert before["data"] == {"a": "(hidden)", "b": "(hidden)"}
+    assert after["data"] == {"a": "(hidden)", "b": "(hidden, changed)", "c": "(hidden, changed)"}
+    assert "cGFzcw==" not in str((before, after))
+
+
+def test_a_new_secret_is_hidden_too():
+    before, after = shown_pair(None, secret(a="cGFzcw=="))
+    assert before is None
+    assert after["data"] == {"a": "(hidden)"}
+    assert "cGFzcw==" not in str(after)
+
+
+def test_the_servers_bookkeeping_and_status_are_left_out():
+    obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u", "labels": {}}, "status": {"x": 1}}
+    assert shown_pair(obj, None)[0] == {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {}}}
+
+
+def test_a_diff_has_what_changes_and_nothing_else():
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
+    result = ApplyResult(
+        (
+            Change("unchanged", "v1", "Pod", "n", "same"),
+            Change("create", "v1", "Pod", "n", "p", None, {**pod, "spec": {"x": 1}}),
+            Change("delete", "v1", "Pod", "n", "q", pod, None),
+            Change("update", "v1", "Pod", "n", "r", pod, pod, "only what m owns changes"),
+        )
+    )
+    assert result.changed
+    assert result.summary() == "1 created, 1 updated, 1 deleted, 1 unchanged"
+    diff = result.diff()
+    assert "same" not in diff["before"] + diff["after"]
+    assert "x: 1" in diff["after"]
+    assert "Pod q" in diff["before"]
+    assert "Pod q" not in diff["after"]
+    assert "# only what m owns changes" in diff["after"]
+    assert "+spec:\n+  x: 1\n" in result.unified_diff()
+
+
+def test_nothing_is_nothing():
+    result = ApplyResult((Change("unchanged", "v1", "Pod", "n", "p"),))
+    assert not result.changed
+    assert result.diff() == {"before": "", "after": ""}
+    assert ApplyResult(()).summary() == "nothing to do"
+
+
+@pytest.mark.parametrize("selector", ["", "!app", "app!=web", "app notin (web)", " , "])
+def test_a_prune_selector_must_ask_for_a_label(selector):
+    with pytest.raises(InputError, match="asks for no label"):
+        Prune(selector)
+
+
+@pytest.mark.parametrize("selector", ["app=web", "app", "app in (web, api)", "!x,app==web"])
+def test_a_selector_that_asks_for_one_is_taken(selector):
+    assert Prune(selector).label_selector == selector

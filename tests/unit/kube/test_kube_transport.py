@@ -1,0 +1,262 @@
+"""How requests are repeated and given up, against a server in this process that answers as it is told."""
+
+import http.server
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from kubeop.errors import ApiError, ClusterUnreachable, KubeconfigError
+from kubeop.kube.client import Client
+from kubeop.kube.kubeconfig import load
+from kubeop.kube.transport import RetryPolicy, Stop, Transport
+
+FAST = RetryPolicy(connection_seconds=5, first_seconds=0, busy_seconds=5)
+
+
+class Server:
+    """Answers in the order of `script`, then 200 for ever. An entry is (status, headers, body), "drop" or "hang"."""
+
+    def __init__(self):
+        self.script, self.seen = [], []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                outer.seen.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
+                step = outer.script.pop(0) if outer.script else (200, {}, {"kind": "Ok"})
+                if step == "drop":
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if step == "hang":
+                    time.sleep(2)
+                    step = (200, {}, {})
+                status, headers, body = step
+                data = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the names that http.server wants
+
+            def log_message(self, *_):
+                """Say nothing."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def server():
+    found = Server()
+    yield found
+    found.close()
+
+
+def kubeconfig(url, user=None):
+    return load(
+        {
+            "kind": "Config",
+            "current-context": "x",
+            "clusters": [{"name": "x", "cluster": {"server": url}}],
+            "users": [{"name": "x", "user": user or {"token": "t0ken"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+        }
+    )
+
+
+@pytest.fixture
+def transport(server):
+    found = Transport(kubeconfig(server.url), timeout_seconds=1, retry=FAST)
+    yield found
+    found.close()
+
+
+def status(code, reason="", **more):
+    return {"kind": "Status", "code": code, "reason": reason, **more}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_too_many_requests_are_sent_again_after_the_time_asked_for(server, transport, method):
+    server.script = [(429, {"Retry-After": "1"}, status(429))]
+    began = time.monotonic()
+    assert transport.request(method, "/x", body=b"{}").status == 200
+    assert time.monotonic() - began >= 1
+    assert len(server.seen) == 2
+
+
+def test_a_wait_longer_than_allowed_is_not_waited(server, transport):
+    server.script = [(429, {"Retry-After": "3600"}, status(429))]
+    assert transport.request("GET", "/x").status == 429
+    assert len(server.seen) == 1
+
+
+def test_an_unavailable_server_is_asked_again_but_not_to_create(server, transport):
+    server.script = [(503, {}, status(503))]
+    assert transport.request("DELETE", "/x").status == 200
+    server.script = [(503, {}, status(503))]
+    assert transport.request("POST", "/x", body=b"{}").status == 503
+
+
+def test_other_server_errors_are_repeated_for_reads_only(server, transport):
+    server.script = [(500, {}, b"boom"), (504, {}, b"boom")]
+    assert transport.request("GET", "/x").status == 200
+    server.script = [(500, {}, b"boom")]
+    assert transport.request("PATCH", "/x", body=b"{}", idempotent=True).status == 500
+
+
+def test_client_errors_are_final(server, transport):
+    server.script = [(404, {}, status(404))]
+    assert transport.request("GET", "/x").status == 404
+    assert len(server.seen) == 1
+
+
+def test_a_lost_connection_is_repeated_when_that_is_safe(server, transport):
+    transport.request("GET", "/warm")
+    server.script = ["drop", "drop"]
+    assert transport.request("PATCH", "/x", body=b"{}", idempotent=True).status == 200
+    server.script = ["drop"]
+    with pytest.raises(ClusterUnreachable, match="the connection was lost"):
+        transport.request("POST", "/x", body=b"{}")
+
+
+def test_a_server_that_never_answered_is_given_up_at_once():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    transport = Transport(kubeconfig(f"http://127.0.0.1:{port}"), retry=FAST)
+    with pytest.raises(ClusterUnreachable, match=f"127.0.0.1:{port} cannot be reached: the connection is refused"):
+        transport.request("GET", "/x")
+
+
+def test_a_server_that_restarts_is_waited_for(server):
+    transport = Transport(kubeconfig(server.url), timeout_seconds=1, retry=FAST)
+    assert transport.request("GET", "/warm").status == 200
+    transport.close()
+    port = server.server.server_port
+    server.close()
+    again = []
+
+    def restart():
+        time.sleep(0.7)
+        again.append(http.server.ThreadingHTTPServer(("127.0.0.1", port), server.server.RequestHandlerClass))
+        again[0].serve_forever()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    try:
+        assert transport.request("POST", "/x", body=b"{}").status == 200  # it was never sent, so even a POST may be
+    finally:
+        again[0].shutdown()
+        again[0].server_close()
+        thread.join()
+        transport.close()
+        server.server = again[0]
+
+
+def test_a_server_that_hangs_is_given_up_after_the_timeout(server, transport):
+    server.script = ["hang"]
+    with pytest.raises(ClusterUnreachable, match="did not answer in time"):
+        transport.request("GET", "/x")
+
+
+def test_a_renewed_token_is_used_after_a_401(server, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("old")
+    found = Transport(kubeconfig(server.url, {"tokenFile": str(token)}), retry=FAST)
+    found.request("GET", "/x")
+    token.write_text("new")
+    server.script = [(401, {}, status(401))]
+    assert found.request("GET", "/x").status == 200
+    assert [seen[2]["Authorization"] for seen in server.seen] == ["Bearer old", "Bearer old", "Bearer new"]
+    server.script = [(401, {}, status(401)), (401, {}, status(401))]
+    assert found.request("GET", "/x").status == 401
+    found.close()
+
+
+def test_a_wrong_token_is_not_tried_twice(server, transport):
+    server.script = [(401, {}, status(401))]
+    assert transport.request("GET", "/x").status == 401
+    assert len(server.seen) == 1
+
+
+def exec_user(tmp_path, script, **more):
+    path = tmp_path / "plugin"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o700)
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(path), **more}}
+
+
+CREDENTIAL = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
+
+
+def test_an_exec_plugin_gives_the_token_and_is_asked_again_after_a_401(server, tmp_path):
+    count = tmp_path / "count"
+    script = f"echo x >> {count}\nN=$(wc -l < {count})\nprintf '{CREDENTIAL}' token$N"
+    found = Transport(kubeconfig(server.url, exec_user(tmp_path, script)), retry=FAST)
+    found.request("GET", "/x")
+    found.request("GET", "/x")
+    server.script = [(401, {}, status(401))]
+    found.request("GET", "/x")
+    sent = [seen[2]["Authorization"] for seen in server.seen]
+    assert sent == ["Bearer token1", "Bearer token1", "Bearer token1", "Bearer token2"]
+    found.close()
+
+
+def test_a_failing_plugin_is_named_without_its_words(server, tmp_path):
+    found = Transport(kubeconfig(server.url, exec_user(tmp_path, "echo s3cret >&2; exit 3")), retry=FAST)
+    with pytest.raises(KubeconfigError, match=r"exec plugin .* failed") as caught:
+        found.request("GET", "/x")
+    assert "s3cret" not in str(caught.value)
+    missing = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}}
+    with pytest.raises(KubeconfigError, match="'no-such-plugin' of the kubeconfig is not installed"):
+        Transport(kubeconfig(server.url, missing), retry=FAST).request("GET", "/x")
+
+
+def test_basic_authentication_and_impersonation(server):
+    user = {"username": "u", "password": "p", "as": "someone", "as-groups": ["g"]}
+    found = Transport(kubeconfig(server.url, user), retry=FAST)
+    found.request("GET", "/x")
+    headers = server.seen[0][2]
+    assert headers["Authorization"] == "Basic dTpw"
+    assert (headers["Impersonate-User"], headers["Impersonate-Group"]) == ("someone", "g")
+    found.close()
+
+
+def test_an_answer_that_is_no_status_is_not_shown(server):
+    with Client(kubeconfig(server.url), retry=FAST) as client:
+        server.script = [(418, {}, b"<html>s3cret</html>")]
+        with pytest.raises(ApiError, match="HTTP 418") as caught:
+            client.version()
+        assert "s3cret" not in str(caught.value)
+        server.script = [(302, {"Location": "http://elsewhere"}, b"")]
+        with pytest.raises(ApiError, match="redirect"):
+            client.version()
+        server.script = [(200, {}, b"hello")]
+        with pytest.raises(ClusterUnreachable, match="not a Kubernetes object"):
+            client.list("v1", "Pod")
+
+
+def test_stop_runs_what_is_attached_and_what_comes_later():
+    stop, ran = Stop(), []
+    one, other = (lambda: ran.append(1)), (lambda: ran.append(2))
+    stop.attach(one)
+    stop.attach(other)
+    stop.detach(other)
+    stop.set()
+    stop.attach(other)
+    assert ran == [1, 2]
