@@ -1,13 +1,12 @@
-"""Keeps the state up to date: one thread a kind lists it once and then watches it, for as long as the process lives.
+"""Keeps the state up to date: one thread a kind follows it for as long as the process lives.
 
-A watch that breaks is taken up again; one that is too old is listed anew. While the API server is away the last known
-state is used, since a webhook that forgot it would refuse everything. An object that cannot be read counts as absent
-and is logged; a policy that cannot be read leaves the last good one in force.
+While the API server is away the last known state is used, since a webhook that forgot it would refuse everything. An
+object that cannot be read counts as absent and is logged; a policy that cannot be read leaves the last good one in
+force.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,15 +16,18 @@ from kubeop import names
 from kubeop.admission.state import Ownership, State
 from kubeop.domain.policy import Policy
 from kubeop.domain.projects import Project, Tenant
-from kubeop.errors import ApiError, ClusterError, InputError
+from kubeop.errors import InputError
 from kubeop.kube.client import Client
+from kubeop.kube.transport import Stop, backoff
+from kubeop.kube.watch import follow
 from kubeop.telemetry.logs import get_logger
 
 Object = dict[str, Any]
 Put = Callable[[str, Object | None], None]  # name and object, None for one that is gone; may raise InputError
 
-WATCH_SECONDS = 300.0
-_RETRY_SECONDS = (0.2, 5.0)  # first and longest pause after a failure
+_LONGEST_ATTEMPT = 8  # pauses grow no further
+_END_SECONDS = 5.0
+_PATIENCE_SECONDS = 30.0  # an API server that is away for longer is worth a line in the log
 _log = get_logger(__name__)
 
 
@@ -47,7 +49,7 @@ class Feed:
 
     def __init__(self, client: Client, state: State) -> None:
         self._client = client
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._followers = [_Follower(client, source, self._stop) for source in _sources(state)]
 
     def start(self) -> None:
@@ -56,8 +58,11 @@ class Feed:
             follower.thread.start()
 
     def stop(self) -> None:
-        """Ask the threads to end; they are daemons, and a watch that is open ends with the process."""
+        """End the watches and their threads."""
         self._stop.set()
+        for follower in self._followers:
+            if follower.thread.is_alive():
+                follower.thread.join(_END_SECONDS)
         self._client.close()
 
     def problem(self) -> str | None:
@@ -74,74 +79,53 @@ class Feed:
 class _Follower:
     """Follows one kind in a thread of its own."""
 
-    def __init__(self, client: Client, source: Source, stop: threading.Event) -> None:
+    def __init__(self, client: Client, source: Source, stop: Stop) -> None:
         self.source = source
         self.synced = threading.Event()
         self.thread = threading.Thread(target=self._run, name=f"follow-{source.kind}", daemon=True)
         self._client, self._stop = client, stop
-        self._version = ""
 
     def _run(self) -> None:
-        pause = _RETRY_SECONDS[0]
+        attempt = 0
         while not self._stop.is_set():
             try:
-                if not self._version:
-                    self._list()
-                self._watch()
-                pause = _RETRY_SECONDS[0]
-            except ApiError as error:
-                self._version = ""  # 410 Gone, or a kind that is not there yet: begin anew
-                if error.status != 410:
-                    pause = self._failed(error, pause)
-            except ClusterError as error:
-                pause = self._failed(error, pause)
+                for _ in self._follow():
+                    attempt = 0
             except Exception as error:  # noqa: BLE001 - whatever it was, a follower that ends would go unnoticed
-                self._version = ""
-                pause = self._failed(error, pause)
+                attempt += 1
+                pause = backoff(min(attempt, _LONGEST_ATTEMPT))
+                _log.warning("watch failed", kind=self.source.kind, error=str(error), retry_seconds=round(pause, 2))
+                self._stop.wait(pause)
 
-    def _failed(self, error: Exception, pause: float) -> float:
-        if not self._stop.is_set():
-            _log.warning("watch failed", kind=self.source.kind, error=str(error), retry_seconds=pause)
-        self._stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, guards nothing
-        return min(pause * 2, _RETRY_SECONDS[1])
-
-    def _list(self) -> None:
+    def _follow(self) -> Iterator[None]:
+        """Take every change into the state; yields each time that all of it is known."""
         source = self.source
         seen: set[str] = set()
-        version = ""
-        pages = self._client.pages(
-            source.api_version, source.kind, source.namespace, field_selector=source.field_selector
-        )
-        for page, at in pages:
-            version = at
-            for obj in page:
-                seen.add(obj["metadata"]["name"])
-                self._take(obj["metadata"]["name"], obj)
-        for name in source.known():
-            if name not in seen:
-                self._take(name, None)
-        self._version = version
-        if not source.required:
-            self.synced.set()
-
-    def _watch(self) -> None:
-        for event, obj in self._events():
-            self._version = obj["metadata"]["resourceVersion"]
-            if event != "BOOKMARK":
-                self._take(obj["metadata"]["name"], None if event == "DELETED" else obj)
-            if self._stop.is_set():
-                return
-
-    def _events(self) -> Iterator[tuple[str, Object]]:
-        source = self.source
-        return self._client.watch(
+        events = follow(
+            self._client,
             source.api_version,
             source.kind,
             source.namespace,
-            resource_version=self._version,
-            timeout_seconds=WATCH_SECONDS,
             field_selector=source.field_selector,
+            stop=self._stop,
+            patience_seconds=_PATIENCE_SECONDS,
         )
+        for event in events:
+            if event.type == "SYNCED":
+                for name in source.known():  # what went while nobody followed
+                    if name not in seen:
+                        self._take(name, None)
+                if not source.required:
+                    self.synced.set()
+                yield
+                continue
+            name = event.object["metadata"]["name"]
+            if event.type == "DELETED":
+                seen.discard(name)
+                self._take(name, None)
+            else:
+                seen.add(name)
+                self._take(name, event.object)
 
     def _take(self, name: str, obj: Object | None) -> None:
         try:
