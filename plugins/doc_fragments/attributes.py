@@ -46,7 +46,7 @@ attributes:
       - kubeop.platform.platform
 """
 
-    MANAGER = r"""
+    THROUGH_MANAGER = r"""
 options: {}
 attributes:
   action_group:

@@ -21,7 +21,7 @@ options:
     type: str
 extends_documentation_fragment:
   - kubeop.platform.attributes
-  - kubeop.platform.attributes.manager
+  - kubeop.platform.attributes.through_manager
   - kubeop.platform.attributes.info
   - kubeop.platform.manager
 seealso:

@@ -36,7 +36,7 @@ options:
     default: present
 extends_documentation_fragment:
   - kubeop.platform.attributes
-  - kubeop.platform.attributes.manager
+  - kubeop.platform.attributes.through_manager
   - kubeop.platform.manager
   - kubeop.platform.quota
 attributes:

@@ -1,0 +1,205 @@
+"""The modules in real playbook runs on a real cluster: what check mode says is what is then done, and it stays so."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kubeop import devcluster
+from kubeop.kube.client import Client
+
+ROOT = Path(__file__).resolve().parents[3]
+ANSIBLE = Path(sys.executable).parent / "ansible-playbook"
+Play = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def play(cluster: devcluster.Cluster, tmp_path: Path) -> Play:
+    """Run tasks on localhost; each task's result, in order."""
+
+    def run(*tasks: dict[str, Any], arguments: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        playbook = [
+            {
+                "hosts": "localhost",
+                "gather_facts": False,
+                "vars": {"ansible_python_interpreter": sys.executable},
+                "module_defaults": {"group/kubeop.platform.kubernetes": {"kubeconfig": str(cluster.kubeconfig)}},
+                "tasks": [{"ignore_errors": True, "name": str(number), **task} for number, task in enumerate(tasks)],
+            }
+        ]
+        path = tmp_path / "play.yml"
+        path.write_text(yaml.safe_dump(playbook))
+        done = subprocess.run(
+            [str(ANSIBLE), "-i", "localhost,", "-c", "local", *arguments, str(path)],
+            cwd=ROOT,
+            env={**os.environ, **CALLBACK},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.startswith("["), done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+CALLBACK = {
+    "ANSIBLE_STDOUT_CALLBACK": "results",
+    "ANSIBLE_CALLBACKS_ENABLED": "results",
+    "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+}
+
+
+@pytest.fixture
+def tenant(kube: Client) -> Iterator[str]:
+    """A tenant's name of this test's own; its namespaces go with it."""
+    name = f"t{secrets.token_hex(4)}"
+    yield name
+    for namespace in kube.list("v1", "Namespace", label_selector=f"app.kubeop.io/tenant-id={name}"):
+        kube.delete("v1", "Namespace", namespace["metadata"]["name"])
+
+
+def test_baseline_check_apply_drift_and_repair(play: Play, kube: Client, tenant: str) -> None:
+    wanted = [{"tenant": tenant, "project": project, "quota": {"cpu": "2"}} for project in ("one", "two")]
+    task = {"kubeop.platform.baseline": {"namespaces": wanted, "egress_cidrs": ["10.0.0.0/8"]}}
+    checked, done, again = play({**task, "check_mode": True}, task, task)
+    assert checked["changed"]
+    assert checked["changes"] == done["changes"]
+    assert done["counts"] == {"create": 10, "update": 0, "unchanged": 0, "delete": 0}
+    assert not again["changed"]
+    assert again["counts"]["unchanged"] == 10
+
+    namespace = f"kubeop-{tenant}-one"
+    kube.delete("networking.k8s.io/v1", "NetworkPolicy", "kubeop-egress", namespace)
+    kube.patch("v1", "ResourceQuota", "kubeop-quota", {"spec": {"hard": {"requests.cpu": "9"}}}, namespace)
+    forced = {"kubeop.platform.baseline": {**task["kubeop.platform.baseline"], "force": True}}
+    checked, repaired, again = play({**forced, "check_mode": True}, forced, forced, arguments=("--diff",))
+    assert checked["drifted"] == repaired["drifted"] == [f"ResourceQuota {namespace}/kubeop-quota"]
+    assert checked["changes"] == repaired["changes"]
+    assert checked["diff"] == repaired["diff"]
+    assert "managedFields" not in repaired["diff"]["before"]
+    assert (repaired["counts"]["create"], repaired["counts"]["update"], again["changed"]) == (1, 1, False)
+    quota = kube.get("v1", "ResourceQuota", "kubeop-quota", namespace)
+    assert quota is not None
+    assert quota["spec"]["hard"]["requests.cpu"] == "2"
+
+
+def test_a_conflict_names_the_other_owner_and_the_rest_is_done(play: Play, kube: Client, tenant: str) -> None:
+    task = {"kubeop.platform.baseline": {"namespaces": [{"tenant": tenant, "project": "one"}]}}
+    play(task)
+    namespace = f"kubeop-{tenant}-one"
+    kube.patch(
+        "v1", "LimitRange", "kubeop-defaults", {"spec": {"limits": []}}, namespace, field_manager="somebody-else"
+    )
+    kube.delete("networking.k8s.io/v1", "NetworkPolicy", "kubeop-egress", namespace)
+    (failed,) = play(task)
+    assert failed["failed"]
+    assert "somebody-else" in failed["msg"]
+    assert len(failed["failures"]) == 1
+    assert failed["changed"]
+    assert kube.get("networking.k8s.io/v1", "NetworkPolicy", "kubeop-egress", namespace) is not None
+
+
+def test_bad_input_is_one_sentence(play: Play, tenant: str, tmp_path: Path) -> None:
+    broken = tmp_path / "kubeconfig"
+    broken.write_text("clusters: 7\n")
+    quota, name, kubeconfig, kind = play(
+        {"kubeop.platform.baseline": {"namespaces": [{"tenant": tenant, "project": "a", "quota": {"cpu": "much"}}]}},
+        {"kubeop.platform.baseline": {"namespaces": [{"tenant": tenant, "project": "Not_A_Label"}]}},
+        {"kubeop.platform.rollout": {"name": "x", "kubeconfig": str(broken)}},
+        {
+            "kubeop.platform.apply": {
+                "definitions": [{"apiVersion": "v1", "kind": "Nonsense", "metadata": {"name": "a"}}]
+            }
+        },
+    )
+    assert "much" in quota["msg"]
+    assert "Not_A_Label" in name["msg"]
+    assert str(broken) in kubeconfig["msg"]
+    assert "Nonsense" in kind["msg"]
+    assert all(result["failed"] and not result["changed"] for result in (quota, name, kubeconfig, kind))
+
+
+def test_apply_masks_secrets(play: Play, kube: Client, tenant: str) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": tenant, "namespace": "default"},
+        "stringData": {"password": "hunter2-first"},
+    }
+    task = {"kubeop.platform.apply": {"definitions": [secret]}, "diff": True}
+    try:
+        done, again = play(task, task)
+    finally:
+        kube.delete("v1", "Secret", tenant, "default")
+    assert (done["changed"], again["changed"]) == (True, False)
+    assert "hunter2" not in json.dumps([result["diff"] for result in (done, again)])
+
+
+def test_rollout_is_taken_back_when_it_fails(play: Play, kube: Client, tenant: str) -> None:
+    coredns = kube.get("apps/v1", "Deployment", "coredns", "kube-system")
+    assert coredns is not None
+    image = coredns["spec"]["template"]["spec"]["containers"][0]["image"]
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": tenant, "namespace": "default"},
+        "spec": {
+            "selector": {"matchLabels": {"app": tenant}},
+            "template": {
+                "metadata": {"labels": {"app": tenant}},
+                "spec": {
+                    "containers": [
+                        {"name": "main", "image": image, "args": ["-conf", "/dev/null"], "imagePullPolicy": "Never"}
+                    ]
+                },
+            },
+        },
+    }
+    where = {"name": tenant, "namespace": "default", "wait_seconds": 90}
+    bad = {"kubeop.platform.rollout": {**where, "images": {"main": "registry.invalid/none:1"}}, "diff": True}
+    try:
+        _, ready, checked, failed, back, unknown = play(
+            {"kubeop.platform.apply": {"definitions": [deployment]}},
+            {"kubeop.platform.rollout": where},
+            {**bad, "check_mode": True},
+            bad,
+            {"kubeop.platform.rollout": where},
+            {"kubeop.platform.rollout": {**where, "images": {"sidecar": "a"}}},
+        )
+    finally:
+        kube.delete("apps/v1", "Deployment", tenant, "default")
+    assert (ready["changed"], ready["images"], ready["ready_replicas"]) == (False, {"main": image}, 1)
+    assert checked["changed"]
+    assert checked["diff"]["after"] == {"images": {"main": "registry.invalid/none:1"}}
+    assert failed["failed"]
+    assert "put back" in failed["msg"]
+    assert back["images"] == {"main": image}
+    assert back["revision"] > ready["revision"]
+    assert "sidecar" in unknown["msg"]
+
+
+def test_preflight_says_what_is_wrong(play: Play) -> None:
+    good, bad = play(
+        {"kubeop.platform.preflight_info": {}},
+        {
+            "kubeop.platform.preflight_info": {
+                "minimum_version": "9.9",
+                "images": {"operator": ""},
+                "deploys_manager": True,
+            }
+        },
+    )
+    assert good["failures"] == []
+    assert len(bad["failures"]) == 5
+    assert "9.9" in bad["failures"][0]
+    assert not bad["changed"]
