@@ -282,7 +282,7 @@ class Transport:
             options["ssl_context"] = _tls(self._kubeconfig, certificate)
             name = self._kubeconfig.cluster.get("tls-server-name")
             if name:
-                options |= {"server_hostname": name, "assert_hostname": name}
+                options["server_hostname"] = name
             if self._kubeconfig.insecure:  # the user's own choice: no warning for each request
                 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
                 options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
