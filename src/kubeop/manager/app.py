@@ -12,12 +12,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from kubeop import BUILD_VERSION
-from kubeop.manager import problems
+from kubeop.manager import keyrings, problems
 from kubeop.manager.api import clusters, health, keys, platform, projects, tenants
 from kubeop.manager.middleware import Around
 from kubeop.manager.reconciler import Reconciler
 from kubeop.manager.services import Connect, Services, connect
-from kubeop.manager.services import keys as read_keys
 from kubeop.manager.storage.database import Database
 from kubeop.manager.vault import Vault
 from kubeop.settings import Settings
@@ -34,7 +33,7 @@ def create_app(settings: Settings, *, connect: Connect = connect, reconcile: boo
 
     `connect` makes the clients of clusters. With `reconcile` the loop runs while the application does.
     """
-    keyring, signing_keys = read_keys(settings)
+    keyring, signing_keys = keyrings.read(settings)
     wake = threading.Event()
     services = Services(
         settings=settings,

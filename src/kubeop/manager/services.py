@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from kubeop.crypto.keyring import Keyring
 from kubeop.crypto.tokens import SigningKeys
-from kubeop.errors import CryptoError
 from kubeop.kube.client import Client
 from kubeop.kube.kubeconfig import Kubeconfig
 from kubeop.kube.transport import RetryPolicy
@@ -43,17 +41,3 @@ class Services:
     signing_keys: SigningKeys
     poke: Poke
     connect: Connect = connect
-
-
-def keys(settings: Settings) -> tuple[Keyring, SigningKeys]:
-    """The keys that the settings hold. Raises CryptoError that names the variable which is missing or wrong."""
-    for value, name in (
-        (settings.kms_master_key, "KUBEOP_KMS_MASTER_KEY"),
-        (settings.jwt_signing_key, "KUBEOP_JWT_SIGNING_KEY"),
-    ):
-        if not value:
-            raise CryptoError(f"{name} is not set.", hint="`kubeop keys generate` makes a key.")
-    return (
-        Keyring.parse(settings.kms_master_key, source="KUBEOP_KMS_MASTER_KEY"),
-        SigningKeys.parse(settings.jwt_signing_key, source="KUBEOP_JWT_SIGNING_KEY"),
-    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
+import os
+import signal
 import subprocess
 import time
 from urllib.parse import urlsplit
@@ -11,7 +14,7 @@ import psycopg
 import pytest
 import yaml
 
-from kubeop import names
+from kubeop import devcluster, names
 from kubeop.errors import ManagerError
 from kubeop.kube import kubeconfig as kubeconfigs
 
@@ -151,3 +154,25 @@ def test_a_killed_managers_work_is_finished_by_the_next(start, bare, cluster, en
         owner = database.execute("SELECT lease_owner FROM clusters").fetchone()
     assert owner != ("dead",)
     assert bare.get("apps/v1", "Deployment", names.OPERATOR, names.PLATFORM_NAMESPACE)
+
+
+def test_an_api_server_that_restarts_in_the_middle_loses_nothing(start, bare, cluster):
+    client = start().client()
+    client.register_cluster("west", cluster.kubeconfig.read_bytes())
+    wait_for(lambda: bare.get("v1", "Namespace", names.PLATFORM_NAMESPACE), "the first object")
+    pid = json.loads((cluster.state / "run" / "kube-apiserver.pid").read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    try:
+        tenant, _ = client.ensure_tenant("west", "acme", {"cpu": "4"})  # accepted all the same
+        wait_for(lambda: "does not answer" in client.cluster("west")["message"], "the record says so")
+        ready, why = client.cluster_ready("west")
+        assert not ready and "does not answer" in why
+    finally:
+        devcluster.up(cluster.name)
+    wait_for(lambda: client.cluster("west")["state"] == "bootstrapping", "the bootstrap goes on", 120)
+    wait_for(lambda: bare.get("apps/v1", "Deployment", names.ADMISSION, names.PLATFORM_NAMESPACE), "Deployments")
+    wait_for(lambda: bare.get(names.GROUP_VERSION, "Tenant", "acme"), "the Tenant object", 120)
+    assert client.delete_tenant(tenant["id"])
+    wait_for(lambda: bare.get(names.GROUP_VERSION, "Tenant", "acme") is None, "the Tenant object's end")
+    wait_for(lambda: client.tenants() == [], "the record's end")
+    assert client.delete_cluster("west")

@@ -27,7 +27,9 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="The manager can serve", responses=responses(503))
 def readyz(services: Parts) -> Readiness:
     """Ready when the database answers with the expected schema and every data key opens."""
-    checks = [_check("database", services, _database), _check("keyring", services, _keyring)]
+    checks = [_check("database", services, _database)]
+    if checks[0].ok:  # one wait for a database that does not answer is enough
+        checks.append(_check("keyring", services, _keyring))
     failed = [check for check in checks if not check.ok]
     if failed:
         raise Problem(
