@@ -35,6 +35,9 @@ def steps(page: Path) -> list[Step]:
             command, *expected = part.rstrip("\n").split("\n")
             while command.endswith("\\"):
                 command = command[:-1] + expected.pop(0)
+            if here := re.search(r"<<'(\w+)'", command):
+                end = expected.index(here[1]) + 1
+                command, expected = "\n".join([command, *expected[:end]]), expected[end:]
             found.append(Step(command, tuple(expected)))
     return found
 

@@ -1,4 +1,4 @@
-"""What a user has after `site.yml`: all components ready, projects governed, wrong things refused, nothing to change."""
+"""What a user has after `site.yml`: components ready, projects governed, wrong things refused, nothing to change."""
 
 from __future__ import annotations
 

@@ -319,7 +319,7 @@ class Transport:
 
 def backoff(attempt: int) -> float:
     """Seconds to wait before try number `attempt`: 0.1 doubled each time, 2 at most, spread so that clients differ."""
-    return min(2.0, 0.05 * 2.0**attempt) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
+    return min(2.0, 0.05 * 2.0 ** min(attempt, 8)) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not a secret
 
 
 def _pause(attempt: int) -> None:

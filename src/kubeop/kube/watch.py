@@ -50,16 +50,17 @@ def follow(
         try:
             if not version:
                 version = yield from _list(client, api_version, kind, namespace, label_selector, field_selector, known)
-            lost_since, attempt = 0.0, 0
             seconds = min(_WATCH_SECONDS, end - time.monotonic())
             for type_, obj in client.watch(
                 api_version, kind, namespace, version, seconds, label_selector, field_selector, stop
             ):
+                lost_since, attempt = 0.0, 0
                 version = obj["metadata"]["resourceVersion"]
                 if type_ != "BOOKMARK":
                     yield _told(type_, obj, known)
                 if stop.is_set() or time.monotonic() >= end:
                     return
+            lost_since, attempt = 0.0, 0
         except ApiError as error:
             if error.status not in (410, 500, 503, 504, 429):
                 raise
