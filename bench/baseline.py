@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,8 @@ NAMESPACES = 200
 DRIFT = 20  # one object in so many is edited
 REPEATS = 3  # of the runs that change nothing; the middle one counts
 CIDR = "10.20.0.0/16"
-PREFIX = "kubeop-bench"
+RUN = uuid.uuid4().hex[:6]  # so that a run never meets namespaces of another one that are still being deleted
+PREFIX = f"kubeop-bench-{RUN}"
 
 KUBECTL, CORE = "kubectl apply --server-side", "kubernetes.core.k8s, one task"
 
@@ -49,6 +52,7 @@ def measure(kubeconfig: Path, work: Path) -> list[Row]:
     """The rows of this benchmark; `work` is a folder for its files."""
     contenders = [_ours(kubeconfig, work), _kubectl(kubeconfig, work), _core(kubeconfig, work)]
     with Client.from_kubeconfig(kubeconfig) as client:
+        _settle(client)
         try:
             first = {one.name: _say("first run", one, one.apply) for one in contenders}
             _check(client, contenders)
@@ -83,7 +87,12 @@ def _ours(kubeconfig: Path, work: Path) -> Contender:
         {"name": f"{PREFIX}-a-{number:04}", "tenant": "bench", "project": f"a-{number:04}"} for number in _numbers()
     ]
     task = {
-        "kubeop.platform.baseline": {"kubeconfig": str(kubeconfig), "egress_cidrs": [CIDR], "namespaces": items},
+        "kubeop.platform.baseline": {
+            "kubeconfig": str(kubeconfig),
+            "egress_cidrs": [CIDR],
+            "namespaces": items,
+            "force": True,
+        },
     }
     return Contender("kubeop", _objects("a"), _play(ours(), task, work / "kubeop.yml"))
 
@@ -154,6 +163,15 @@ def _drifted(client: Client, contender: Contender) -> Run:
         if live["spec"]["hard"]["pods"] != obj["spec"]["hard"]["pods"]:
             raise RuntimeError(f"{contender.name} did not put {metadata['namespace']} back.")
     return done
+
+
+def _settle(client: Client) -> None:
+    """Wait until nothing of an earlier run is being deleted any more: that would take the server's time."""
+    for _ in range(600):
+        if not any(one["metadata"]["name"].startswith("kubeop-bench-") for one in client.list("v1", "Namespace")):
+            return
+        time.sleep(1)
+    raise RuntimeError("Namespaces of an earlier benchmark are still there after 600 s; delete them.")
 
 
 def _check(client: Client, contenders: Sequence[Contender]) -> None:
