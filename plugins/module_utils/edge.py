@@ -75,7 +75,7 @@ def run(call, argument_spec, **rules):
 
 
 def error_facts(error):
-    """What an error of the library tells besides its sentence: a status, or which objects failed while others did not."""
+    """What an error of the library tells besides its sentence: a status, or which objects failed and which did not."""
     facts = {name: getattr(error, name) for name in ERROR_FACTS if hasattr(error, name)}
     if hasattr(error, "failures"):
         facts["failures"] = [str(failure) for failure in error.failures]

@@ -180,7 +180,7 @@ counts:
     unchanged: 9
     delete: 0
 drifted:
-  description: Objects that were missing or not as wanted, as C(kind namespace/name).
+  description: What was missing or not as wanted in namespaces that were there, as C(kind namespace/name).
   returned: success
   type: list
   elements: str
@@ -206,7 +206,12 @@ def call(module):
             dry_run=module.check_mode,
         )
     # What only gets another owner is as wanted: a project's namespace belongs to the operator.
-    drifted = [change for change in applied.changes if change.before != change.after]
+    created = {change.name for change in applied.changes if (change.kind, change.action) == ("Namespace", "create")}
+    drifted = [
+        change
+        for change in applied.changes
+        if change.before != change.after and (change.namespace or change.name) not in created
+    ]
     return {
         **edge.changed_result(module, applied),
         "drifted": [f"{change.kind} {change.namespace or change.name}/{change.name}" for change in drifted],

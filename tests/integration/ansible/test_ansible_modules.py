@@ -75,6 +75,7 @@ def test_baseline_check_apply_drift_and_repair(play: Play, kube: Client, tenant:
     assert checked["changed"]
     assert checked["changes"] == done["changes"]
     assert done["counts"] == {"create": 10, "update": 0, "unchanged": 0, "delete": 0}
+    assert done["drifted"] == []
     assert not again["changed"]
     assert again["counts"]["unchanged"] == 10
 
@@ -83,7 +84,15 @@ def test_baseline_check_apply_drift_and_repair(play: Play, kube: Client, tenant:
     kube.patch("v1", "ResourceQuota", "kubeop-quota", {"spec": {"hard": {"requests.cpu": "9"}}}, namespace)
     forced = {"kubeop.platform.baseline": {**task["kubeop.platform.baseline"], "force": True}}
     checked, repaired, again = play({**forced, "check_mode": True}, forced, forced, arguments=("--diff",))
-    assert checked["drifted"] == repaired["drifted"] == [f"ResourceQuota {namespace}/kubeop-quota"]
+    assert checked["changes"] == repaired["changes"]
+    assert (
+        checked["drifted"]
+        == repaired["drifted"]
+        == [
+            f"ResourceQuota {namespace}/kubeop-quota",
+            f"NetworkPolicy {namespace}/kubeop-egress",
+        ]
+    )
     assert checked["changes"] == repaired["changes"]
     assert checked["diff"] == repaired["diff"]
     assert "managedFields" not in repaired["diff"]["before"]
