@@ -120,7 +120,7 @@ class ManagerClient:
         )
 
     def delete_tenant(self, tenant_id: str, dry_run: bool = False) -> bool:
-        """Delete a tenant; False when it was not there."""
+        """Delete a tenant; False when it was not there, or is being deleted."""
         return self._delete(f"/v1/tenants/{quote(tenant_id, safe='')}", dry_run=dry_run)
 
     def projects(self, cluster: str = "", tenant_id: str = "", name: str = "") -> list[Record]:
@@ -139,7 +139,7 @@ class ManagerClient:
         return self._write("POST", "/v1/projects", body, dry_run=dry_run)
 
     def delete_project(self, project_id: str, dry_run: bool = False) -> bool:
-        """Delete a project and its namespace; False when it was not there."""
+        """Delete a project and its namespace; False when it was not there, or is being deleted."""
         return self._delete(f"/v1/projects/{quote(project_id, safe='')}", dry_run=dry_run)
 
     def platform_status(self) -> Record:
@@ -173,12 +173,12 @@ class ManagerClient:
 
     def _delete(self, path: str, *, dry_run: bool) -> bool:
         try:
-            self._call("DELETE", path, query={"dryRun": "true"} if dry_run else {})
+            answer = self._call("DELETE", path, query={"dryRun": "true"} if dry_run else {})
         except ManagerError as error:
             if error.status == 404:
                 return False
             raise
-        return True
+        return bool(answer.get("changed", True))
 
     def _call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Record | None = None

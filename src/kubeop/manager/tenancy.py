@@ -119,8 +119,8 @@ def update_project(
     return row, _change(row, wanted)
 
 
-def delete_tenant(session: Session, tenant_id: str) -> Tenant:
-    """Mark a tenant as to be deleted from its cluster. A 409 problem while it has projects."""
+def delete_tenant(session: Session, tenant_id: str) -> tuple[Tenant, bool]:
+    """Mark a tenant as to be deleted from its cluster; False if it was already. A 409 problem while it has projects."""
     row = lock_tenant(session, tenant_id, deleting=True)
     left = len(_projects(session, row))
     if left:
@@ -133,8 +133,8 @@ def delete_tenant(session: Session, tenant_id: str) -> Tenant:
     return _tombstone(row)
 
 
-def delete_project(session: Session, project_id: str) -> Project:
-    """Mark a project as to be deleted from its cluster."""
+def delete_project(session: Session, project_id: str) -> tuple[Project, bool]:
+    """Mark a project as to be deleted from its cluster; False if it was already."""
     return _tombstone(_locked(session, Project, project_id, deleting=True))
 
 
@@ -170,12 +170,13 @@ def _insert(session: Session, row: Row, taken: str) -> Row:
     return row
 
 
-def _tombstone(row: Row) -> Row:
-    if row.deleted_at is None:
-        row.deleted_at = utc_now()
-        due(row)
-        row.state = "deleting"
-    return row
+def _tombstone(row: Row) -> tuple[Row, bool]:
+    if row.deleted_at is not None:
+        return row, False
+    row.deleted_at = utc_now()
+    due(row)
+    row.state = "deleting"
+    return row, True
 
 
 def _projects(session: Session, tenant: Tenant) -> list[Project]:

@@ -127,7 +127,8 @@ def test_deletion_goes_from_the_inside_out_and_waits_for_the_cluster(api):
     assert api("DELETE", f"/v1/clusters/{cluster}").status_code == 409
     assert api("DELETE", f"/v1/tenants/{tenant}").status_code == 409
     gone = api("DELETE", f"/v1/projects/{project}")
-    assert gone.status_code == 202 and gone.json()["state"] == "deleting"
+    assert gone.status_code == 202 and gone.json()["state"] == "deleting" and gone.json()["changed"]
+    assert api("DELETE", f"/v1/projects/{project}").json()["changed"] is False
     # The record stays until the cluster has confirmed: the name is not free yet, and the tenant not empty.
     assert api("PATCH", f"/v1/projects/{project}", json={"quotas": {}}).status_code == 409
     assert post(api, "projects", name="shop", tenant_id=tenant).status_code == 409

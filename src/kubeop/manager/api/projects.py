@@ -98,9 +98,9 @@ def delete(services: Parts, caller: Admin, project_id: str, dry_run: DryRun = Fa
     """
     trail = audit.Trail(caller, "delete", "project", project_id)
     with audit.refusals(services.database, trail, dry_run=dry_run), services.database.transaction() as session:
-        row = tenancy.delete_project(session, project_id)
-        audit.record(session, trail, row.id, name=row.name)
-        written = _written(row, changed=True)
+        row, changed = tenancy.delete_project(session, project_id)
+        audit.record(session, trail, row.id, changed=changed, name=row.name)
+        written = _written(row, changed=changed)
         if dry_run:
             session.rollback()
     _poke(services, dry_run=dry_run)

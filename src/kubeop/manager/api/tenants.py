@@ -90,9 +90,9 @@ def delete(services: Parts, caller: Admin, tenant_id: str, dry_run: DryRun = Fal
     """
     trail = audit.Trail(caller, "delete", "tenant", tenant_id)
     with audit.refusals(services.database, trail, dry_run=dry_run), services.database.transaction() as session:
-        row = tenancy.delete_tenant(session, tenant_id)
-        audit.record(session, trail, row.id, name=row.name)
-        written = _written(row, changed=True)
+        row, changed = tenancy.delete_tenant(session, tenant_id)
+        audit.record(session, trail, row.id, changed=changed, name=row.name)
+        written = _written(row, changed=changed)
         if dry_run:
             session.rollback()
     _poke(services, dry_run=dry_run)
