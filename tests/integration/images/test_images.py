@@ -65,7 +65,9 @@ def test_runs_as_uid_1000(image: Image) -> None:
 
 def test_labels_tell_version_and_commit(image: Image) -> None:
     labels = image.config["Labels"]
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.strip()
     assert labels["org.opencontainers.image.revision"] == head
     assert labels["org.opencontainers.image.version"] == image.reference.rsplit(":", 1)[1]
     assert f"KUBEOP_VERSION={labels['org.opencontainers.image.version']}" in image.config["Env"]
