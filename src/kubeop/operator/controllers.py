@@ -39,6 +39,7 @@ PIECES = frozenset(
     )
 )
 _QUIET_CONFLICTS = 3  # a stale read is retried this often before it is reported
+_AWAY_STATUS = frozenset((429, 502, 503, 504))  # the API server is starting, stopping or overloaded
 _AWAY_SECONDS = 1.0  # between tries while the API server cannot be reached
 _COUNT_SECONDS = 0.3  # a tenant's count waits this long for more of its projects to change
 
@@ -174,6 +175,7 @@ class Controllers:
     def _start_workers(self) -> None:
         if self._started:
             return
+        self._list_own("Project")  # a Tenant looked at before all of its projects are known would be told a wrong count
         self._started = True
         for number in range(self._options.workers):
             threading.Thread(target=self._work, name=f"kubeop-worker-{number}", daemon=True).start()
@@ -184,6 +186,8 @@ class Controllers:
             try:
                 if self._may_act():
                     self._reconcile(ref)
+                else:  # only for now: it may lead again
+                    self._queue.add_after(ref, _AWAY_SECONDS)
             finally:
                 self._queue.done(ref)
 
@@ -231,7 +235,8 @@ class Controllers:
         self._note_generation(ref, written)
         if (before.get("reason"), before.get("message")) != (status.reason, status.message):
             self._log.info(status.message, kind=ref.kind, name=ref.name, reason=status.reason)
-            self._recorder.post(obj, status.reason, status.message, warning=not status.ready)
+            if before or not status.ready:  # that all went well at once needs no event
+                self._recorder.post(obj, status.reason, status.message, warning=not status.ready)
         if status.repaired:
             what = ", ".join(status.repaired)
             self._log.info("put right", kind=ref.kind, name=ref.name, pieces=what)
@@ -239,7 +244,7 @@ class Controllers:
 
     def _failed(self, ref: Ref, error: Exception) -> str:
         """Retry with backoff, and say why on the object, if it can be reached; returns the result for the metrics."""
-        if isinstance(error, ClusterUnreachable):
+        if isinstance(error, ClusterUnreachable) or (isinstance(error, ApiError) and error.status in _AWAY_STATUS):
             # Not this object's fault, and over all at once: no growing wait, no line in the log for each object.
             self._log.debug("the API server is away", kind=ref.kind, name=ref.name, error=str(error))
             self._queue.add_after(ref, _AWAY_SECONDS)

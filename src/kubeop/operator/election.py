@@ -3,7 +3,8 @@
 Every write is a compare-and-swap on the Lease's resourceVersion, so two replicas cannot both believe the API server.
 Clocks are never compared between machines: a follower counts, on its own clock, how long the record has stood as it is.
 A leader counts the time since its last renewal *began*; past the renew deadline it is no leader any more, whatever
-request may still be on its way, and that is 5 s before any follower may take the Lease.
+request may still be on its way, and that is 5 s before any follower may take the Lease. It leads again only by a
+renewal of a Lease that still names it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class LeaderElector:
         timing: Timing | None = None,
     ) -> None:
         self.identity = identity
+        self.lost = False  # another one holds what this process held
         self._client = client
         self._namespace = namespace
         self._name = name
@@ -80,17 +82,18 @@ class LeaderElector:
         return False
 
     def keep(self, stop: Stop) -> None:
-        """Renew until `stop` is set or the Lease is lost; afterwards `is_leader` tells which it was."""
+        """Renew until `stop` is set or another one holds the Lease; `lost` tells which it was.
+
+        While the API server is away `is_leader` turns false when the deadline passes, and true again if the Lease is
+        still this process's when the server is back: an outage that hits every replica moves no leadership.
+        """
         while not stop.wait(self._timing.retry_period):
             try:
                 if not self._renew():
-                    self._renewed_at = None
+                    self._renewed_at, self.lost = None, True
                     return
             except ClusterError as error:
                 self._log.warning("the Lease could not be renewed", error=str(error))
-            if not self.is_leader():
-                self._renewed_at = None
-                return
 
     def release(self) -> None:
         """Give the Lease up, so that a follower takes it at once. Harmless for a process that does not hold it."""

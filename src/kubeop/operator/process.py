@@ -1,7 +1,7 @@
 """The `kubeop operator` process: health and metrics first, then the election, then the controllers while it leads.
 
-A process that loses the Lease ends at once, without tidying up: whatever it would still write could meet the new
-leader's work. The kubelet starts it again, as a follower.
+A leader that cannot renew the Lease in time does nothing more until it can. One that finds another holder ends at once,
+without tidying up: whatever it would still write could meet the new leader's work. The kubelet starts it again.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _wait_for_lease(elector: LeaderElector, stop: Stop) -> bool:
 
 
 def _lead(client: Client, elector: LeaderElector, settings: Settings, stop: Stop) -> int:
-    """Work until told to stop, watching over the Lease from here: no request that hangs can hide that it ran out."""
+    """Work until told to stop, watching over the Lease from here."""
     log = get_logger(__name__)
     controllers = Controllers(client, elector.is_leader, settings.options)
     threads = (
@@ -102,12 +102,17 @@ def _lead(client: Client, elector: LeaderElector, settings: Settings, stop: Stop
     )
     for thread in threads:
         thread.start()
+    leading = True
     while not stop.is_set():
         # Not stop.wait: a signal that came while this thread is inside it would lock itself out.
         time.sleep(_POLL_SECONDS)
-        if not stop.is_set() and not elector.is_leader():
-            log.error("the Lease is lost; this process ends at once")
+        if elector.lost and not stop.is_set():
+            log.error("another replica holds the Lease; this process ends at once")
             end_at_once(LOST_LEASE)
+        if elector.is_leader() != leading:
+            leading = not leading
+            metrics.set_leader(settings.lease, leading=leading)
+            log.warning("leading again" if leading else "the Lease is not renewed; nothing is done until it is")
     if not controllers.stop():
         log.warning("some work is still under way; the Lease runs out by itself")
         return 0

@@ -18,7 +18,7 @@ from kubeop.domain.baseline import Baseline, objects
 from kubeop.kube.client import Client
 from kubeop.operator.pieces import is_right
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
