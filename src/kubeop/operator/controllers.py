@@ -23,6 +23,7 @@ from kubeop.operator.ledger import Ledger, Ref, digest
 from kubeop.operator.projects import project_of, reconcile_project
 from kubeop.operator.recorder import Recorder
 from kubeop.operator.status import Status, condition, write_status
+from kubeop.operator.survey import survey
 from kubeop.operator.tenants import reconcile_tenant
 from kubeop.operator.workqueue import WorkQueue
 from kubeop.telemetry import metrics
@@ -41,6 +42,7 @@ PIECES = frozenset(
 _QUIET_CONFLICTS = 3  # a stale read is retried this often before it is reported
 _AWAY_STATUS = frozenset((429, 502, 503, 504))  # the API server is starting, stopping or overloaded
 _AWAY_SECONDS = 1.0  # between tries while the API server cannot be reached
+_LIST_SECONDS = 1.5  # a list counts as read when no more of it came for this long
 _COUNT_SECONDS = 0.3  # a tenant's count waits this long for more of its projects to change
 
 
@@ -66,7 +68,8 @@ class Controllers:
         self._recorder = Recorder(client)
         self._policy: Policy | None = None
         self._policy_problem = ""
-        self._started = False
+        self._listed = threading.Event()  # a watch has just read a list
+        self.started = threading.Event()  # what there is has been surveyed: the watches can begin
         self._stopping = Stop()
         self._log = get_logger(__name__)
 
@@ -92,19 +95,23 @@ class Controllers:
     def stop(self) -> bool:
         """Start nothing new and wait for what is under way; False if something still is after `drain_seconds`."""
         self._stopping.set()
+        self._listed.set()
         return self._queue.close(self._options.drain_seconds)
 
     def on_event(self, kind: str, event_type: str | None, obj: Object) -> None:
         """Take one watch event; quick, and never fails."""
         if self._stopping.is_set():
             return
+        if event_type is None:
+            self._listed.set()
         gone = event_type == "DELETED"
         if kind == "Project":
             self._on_project(obj, gone=gone)
         elif kind == "Tenant":
             self._on_tenant(obj, gone=gone)
         else:
-            self._on_piece(kind, obj, gone=gone)
+            # What happens now goes before what was found in a list.
+            self._on_piece(kind, obj, gone=gone, urgent=event_type is not None)
 
     def _on_project(self, project: Object, *, gone: bool) -> None:
         ref = Ref.of(project, "Project")
@@ -128,7 +135,7 @@ class Controllers:
         else:
             self._add_unless_echo(ref, ref, obj)
 
-    def _on_piece(self, kind: str, obj: Object, *, gone: bool) -> None:
+    def _on_piece(self, kind: str, obj: Object, *, gone: bool, urgent: bool) -> None:
         ref = Ref.of(obj, kind)
         if kind != "Namespace" and ref.name not in PIECES:
             return
@@ -138,14 +145,14 @@ class Controllers:
         owner = Ref("Project", "", project)
         if gone:
             self._ledger.forget(ref)
-            self._queue.add(owner)
+            self._queue.add(owner, urgent=True)
         else:
-            self._add_unless_echo(owner, ref, obj)
+            self._add_unless_echo(owner, ref, obj, urgent=urgent)
 
-    def _add_unless_echo(self, owner: Ref, ref: Ref, obj: Object) -> None:
+    def _add_unless_echo(self, owner: Ref, ref: Ref, obj: Object, *, urgent: bool = False) -> None:
         seen = digest(obj)
         if not self._ledger.knows(ref, seen):
-            self._queue.add(owner, lambda: self._ledger.knows(ref, seen))
+            self._queue.add(owner, lambda: self._ledger.knows(ref, seen), urgent=urgent)
 
     def _on_policy(self, event: Event) -> None:
         if event.type == "SYNCED":
@@ -173,10 +180,11 @@ class Controllers:
                 self._queue.add(Ref("Project", "", project))
 
     def _start_workers(self) -> None:
-        if self._started:
+        if self.started.is_set():
             return
-        self._list_own("Project")  # a Tenant looked at before all of its projects are known would be told a wrong count
-        self._started = True
+        # All Projects are known before the first Tenant is looked at, or it would be told a wrong count.
+        self._survey()
+        self.started.set()
         for number in range(self._options.workers):
             threading.Thread(target=self._work, name=f"kubeop-worker-{number}", daemon=True).start()
         threading.Thread(target=self._resync, name="kubeop-resync", daemon=True).start()
@@ -279,25 +287,38 @@ class Controllers:
         metrics.set_generation_lag(ref.kind, self._index.lag().get(ref.kind, 0))
 
     def _resync(self) -> None:
-        """Look at every object again from time to time, spread over the first half of the period."""
-        while not self._stopping.wait(self._options.resync_seconds):
-            try:
-                found = [Ref.of(obj, kind) for kind in ("Tenant", "Project") for obj in self._list_own(kind)]
-            except ClusterError as error:
-                self._log.warning("the full resync could not list", error=str(error))
-                continue
-            pause = self._options.resync_seconds / 2 / max(1, len(found))
-            for number, ref in enumerate(found):
-                self._queue.add_after(ref, number * pause)
+        """Look at everything again from time to time, and whenever the watches have read a list.
 
-    def _list_own(self, kind: str) -> list[dict[str, Any]]:
-        objects = self._client.list(names.GROUP_VERSION, kind)
-        if kind == "Project":
-            for project in objects:
-                self._index.put_project(project)
-            for name in set(self._index.projects()) - {project["metadata"]["name"] for project in objects}:
-                self._index.drop_project(name)
-        return objects
+        A list does not tell what was deleted before it was read.
+        """
+        while not self._stopping.is_set():
+            self._listed.wait(self._options.resync_seconds)
+            while self._listed.is_set():
+                self._listed.clear()
+                self._stopping.wait(_LIST_SECONDS)
+            if self._stopping.is_set():
+                return
+            try:
+                unsettled = self._survey()
+                found = [Ref.of(tenant) for tenant in self._client.list(names.GROUP_VERSION, "Tenant")]
+            except ClusterError as error:
+                self._log.warning("the full resync failed", error=str(error))
+                continue
+            except Exception:  # noqa: BLE001 - one object that cannot be read must not end all resyncs
+                self._log.exception("the full resync failed")
+                continue
+            for ref in [*found, *(Ref("Project", "", name) for name in unsettled)]:
+                self._queue.add(ref)
+
+    def _survey(self) -> set[str]:
+        """List everything and note what is right; returns the Projects that need a look."""
+        projects = self._client.list(names.GROUP_VERSION, "Project")
+        listed = {project["metadata"]["name"] for project in projects}
+        for project in projects:
+            self._index.put_project(project)
+        for name in set(self._index.projects()) - listed:
+            self._index.drop_project(name)
+        return listed if self._policy is None else survey(self._client, projects, self._policy, self._ledger)
 
 
 _WRITTEN = frozenset(("conditions", "observedGeneration"))

@@ -93,12 +93,17 @@ def _lead(client: Client, elector: LeaderElector, settings: Settings, stop: Stop
     """Work until told to stop, watching over the Lease from here."""
     log = get_logger(__name__)
     controllers = Controllers(client, elector.is_leader, settings.options)
+
+    def watch() -> None:
+        while not controllers.started.wait(_POLL_SECONDS):
+            if stop.is_set():
+                return
+        run_watches(client, controllers.on_event, stop)
+
     threads = (
         threading.Thread(target=elector.keep, args=(stop,), name="kubeop-lease", daemon=True),
         threading.Thread(target=controllers.run, name="kubeop-policy", daemon=True),
-        threading.Thread(
-            target=run_watches, args=(client, controllers.on_event, stop), name="kubeop-watch", daemon=True
-        ),
+        threading.Thread(target=watch, name="kubeop-watch", daemon=True),
     )
     for thread in threads:
         thread.start()

@@ -20,6 +20,7 @@ from kubeop.operator.status import Status, set_finalizer
 
 Object = Mapping[str, Any]
 
+BASELINE_APPLIED = "BaselineApplied"  # the reason of a Project that is ready
 _PREFIX = f"{names.PLATFORM}-"  # a Project object is named <tenant>-<project>, its namespace kubeop-<tenant>-<project>
 
 
@@ -31,8 +32,7 @@ def reconcile_project(client: Client, project: Object, policy: Policy, ledger: L
     if project["metadata"].get("deletionTimestamp"):
         return _finalize(client, project)
     try:
-        wanted = Project.of(project)
-        rules = baseline.Baseline.of_project(wanted, cluster=policy.cluster, egress_cidrs=policy.egress_baseline)
+        wanted, rules = Project.of(project), rules_of(project, policy)
     except InputError as error:
         return Status(False, "InvalidQuota" if isinstance(error, QuantityError) else "InvalidSpec", str(error))
     if project["metadata"]["name"] != wanted.object_name:
@@ -54,10 +54,17 @@ def reconcile_project(client: Client, project: Object, policy: Policy, ledger: L
         return Status(False, trouble.reason, trouble.message, fields=fields)
     return Status(
         True,
-        "BaselineApplied",
+        BASELINE_APPLIED,
         f"Namespace {wanted.namespace} has its whole baseline.",
         fields=fields,
         repaired=written if found is not None else (),
+    )
+
+
+def rules_of(project: Object, policy: Policy) -> baseline.Baseline:
+    """The baseline of a Project object under a policy. Raises InputError."""
+    return baseline.Baseline.of_project(
+        Project.of(project), cluster=policy.cluster, egress_cidrs=policy.egress_baseline
     )
 
 

@@ -26,7 +26,8 @@ class WorkQueue(Generic[Key]):
         self._first_backoff = first_backoff
         self._longest_backoff = longest_backoff
         self._changed = threading.Condition()
-        self._ready: deque[Key] = deque()
+        self._urgent: deque[Key] = deque()
+        self._ready: deque[Key] = deque()  # may hold keys that were handed out as urgent ones meanwhile
         self._waiting: list[tuple[float, int, Key]] = []
         self._due: dict[Key, float] = {}  # the moment that counts for a waiting key; other heap entries are stale
         self._added: set[Key] = set()
@@ -46,8 +47,8 @@ class WorkQueue(Generic[Key]):
         with self._changed:
             return len(self._working)
 
-    def add(self, key: Key, is_echo: Callable[[], bool] | None = None) -> None:
-        """Hand the key out as soon as a worker is free.
+    def add(self, key: Key, is_echo: Callable[[], bool] | None = None, *, urgent: bool = False) -> None:
+        """Hand the key out as soon as a worker is free; an urgent one before all that are not.
 
         `is_echo` is asked when the work that is under way on this key is over: True takes the addition back, for it was
         nothing but that work's own writing. It must be quick and not call the queue.
@@ -58,6 +59,8 @@ class WorkQueue(Generic[Key]):
                 return
             self._due.pop(key, None)
             self._add(key)
+            if urgent and key not in self._working and not self._closed:
+                self._urgent.append(key)
 
     def add_after(self, key: Key, seconds: float) -> None:
         """Hand the key out after a wait; if it waits already, the earlier moment counts."""
@@ -94,11 +97,12 @@ class WorkQueue(Generic[Key]):
         with self._changed:
             while not self._closed:
                 wait = self._promote()
-                if self._ready:
-                    key = self._ready.popleft()
-                    self._added.discard(key)
-                    self._working.add(key)
-                    return key
+                while self._urgent or self._ready:
+                    key = (self._urgent or self._ready).popleft()
+                    if key in self._added and key not in self._working:
+                        self._added.discard(key)
+                        self._working.add(key)
+                        return key
                 self._changed.wait(wait)
             return None
 

@@ -43,7 +43,8 @@ def replicas(cluster: devcluster.Cluster, folder: Path) -> Iterator[Start]:
             if operator.process.poll() is None:
                 operator.kill()
         with Client.from_kubeconfig(cluster.kubeconfig) as client:
-            client.delete("coordination.k8s.io/v1", "Lease", shared, names.PLATFORM_NAMESPACE)
+            for lease in {operator.lease for operator in running}:
+                client.delete("coordination.k8s.io/v1", "Lease", lease, names.PLATFORM_NAMESPACE)
 
 
 @pytest.fixture

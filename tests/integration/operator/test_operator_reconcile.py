@@ -8,9 +8,10 @@ from kubeop import names
 from kubeop.domain.policy import Policy
 from kubeop.domain.quotas import Quota
 from kubeop.kube.client import Client
-from kubeop.operator.ledger import Ledger
+from kubeop.operator.ledger import Ledger, Ref, digest
 from kubeop.operator.projects import reconcile_project
 from kubeop.operator.status import write_status
+from kubeop.operator.survey import survey
 
 NETWORK = "networking.k8s.io/v1"
 
@@ -42,3 +43,21 @@ def test_a_status_is_written_once(kube: Client, tenant: str) -> None:
     again = write_status(kube, written, reconcile_project(kube, written, Policy()))
     assert again["metadata"]["resourceVersion"] == written["metadata"]["resourceVersion"]
     assert again["status"]["conditions"][0]["observedGeneration"] == written["metadata"]["generation"]
+
+
+def test_a_survey_tells_which_projects_need_a_look(kube: Client, tenant: str) -> None:
+    listed = []
+    for name in ("fine", "broken", "edited", "new"):
+        project = kube.create(project_object(tenant, name))
+        if name != "new":
+            write_status(kube, project, reconcile_project(kube, project, Policy()))
+        listed.append(kube.get(names.GROUP_VERSION, "Project", f"{tenant}-{name}") or {})
+    kube.delete(NETWORK, "NetworkPolicy", names.NETWORK_POLICY_INGRESS, f"kubeop-{tenant}-broken")
+    kube.patch("v1", "Namespace", f"kubeop-{tenant}-edited", {"metadata": {"labels": {names.LABEL_TENANT: "x"}}})
+    ledger = Ledger()
+    assert survey(kube, listed, Policy(), ledger) == {f"{tenant}-{name}" for name in ("broken", "edited", "new")}
+    fine = listed[0]
+    assert ledger.knows(Ref.of(fine), digest(fine))
+    assert not ledger.knows(Ref.of(listed[1]), digest(listed[1]))
+    # Under another policy nothing is as it should be.
+    assert len(survey(kube, listed, Policy(egress_baseline=("10.9.0.0/16",)), Ledger())) == 4

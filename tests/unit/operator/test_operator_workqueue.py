@@ -79,6 +79,19 @@ def test_of_two_waits_the_earlier_counts_and_an_addition_ends_them() -> None:
     assert len(queue) == 0
 
 
+def test_what_is_urgent_goes_first_and_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in "abc":
+        queue.add(key)
+    queue.add("c", urgent=True)
+    queue.add("d", urgent=True)
+    assert [queue.get() for _ in range(4)] == ["c", "d", "a", "b"]
+    queue.add("a", urgent=True)  # under work: again afterwards
+    queue.done("a")
+    assert queue.get() == "a"
+    assert len(queue) == 0
+
+
 def test_closing_wakes_workers_and_waits_for_work() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add("a")
