@@ -92,11 +92,9 @@ def test_patch_merges_put_replaces_and_both_say_whether_anything_changed(api):
 def test_platform_maximum(api, settings):
     from dataclasses import replace
 
-    from conftest import Api
-
     from kubeop.manager.app import create_app
 
-    limited = Api(create_app(replace(settings, quota_max_requests_cpu="2"), reconcile=False))
+    limited = type(api)(create_app(replace(settings, quota_max_requests_cpu="2"), reconcile=False))
     tenant = limited.tenant(limited.cluster())
     answer = post(limited, "projects", name="big", tenant_id=tenant, quotas={"cpu": "3"})
     assert answer.status_code == 422 and "cpu 3 is more than 2" in answer.json()["detail"]
