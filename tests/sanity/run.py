@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 CACHE = Path(os.environ.get("KUBEOP_CACHE_DIR") or Path.home() / ".cache" / "kubeop") / "sanity"
 CHECKOUT = CACHE / "ansible_collections" / "kubeop" / "platform"
-PYTHON = "3.11"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What the collection ships, and what the tests want to know of.
 PARTS = (
     "COPYING",
