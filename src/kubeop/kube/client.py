@@ -6,8 +6,9 @@ providers (credentials.py). Thread-safe.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -286,7 +287,7 @@ class Client:
         label_selector: str = "",
         field_selector: str = "",
         stop: Stop | None = None,
-    ) -> Iterator[tuple[str, Object]]:
+    ) -> Generator[tuple[str, Object], None, None]:
         """Changes as they happen: ADDED, MODIFIED, DELETED, BOOKMARK, with the object; until `stop` or the time is up.
 
         Raises ApiError 410 when `resource_version` is too old, ClusterUnreachable when the connection breaks.
@@ -303,12 +304,13 @@ class Client:
         status, body, lines = self._transport.stream(path, query=query, read_seconds=timeout_seconds + 10, stop=stop)
         if status != 200:
             raise to_error(status, _parsed(body), f"{kind} objects", "watched", self.host)
-        for line in lines:
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                code = int(event["object"].get("code", 500))
-                raise to_error(code, event["object"], f"{kind} objects", "watched", self.host)
-            yield event["type"], event["object"]
+        with contextlib.closing(lines):
+            for line in lines:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    code = int(event["object"].get("code", 500))
+                    raise to_error(code, event["object"], f"{kind} objects", "watched", self.host)
+                yield event["type"], event["object"]
 
     def logs(self, namespace: str, pod: str, container: str = "", lines: int = 20, previous: bool = False) -> str:
         """The last lines that a container wrote."""

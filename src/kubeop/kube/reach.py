@@ -12,6 +12,7 @@ from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
     ProxyError,
     ReadTimeoutError,
     SSLError,
@@ -50,6 +51,12 @@ def unresolvable(error: BaseException) -> bool:
     return any(isinstance(one, NameResolutionError) for one in _chain(error))
 
 
+def broken(error: BaseException) -> bool:
+    """Whether a connection ended before its time, as when a server is stopped; a TLS handshake may be cut off too."""
+    ended = (ConnectionError, ProtocolError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return any(isinstance(one, ended) for one in _chain(error))
+
+
 def explain(error: BaseException, host: str) -> tuple[str, str]:
     """A connection error as a reason and a hint."""
     chain = list(_chain(error))
@@ -57,7 +64,7 @@ def explain(error: BaseException, host: str) -> tuple[str, str]:
         return "the proxy before it refused", "Check HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url."
     if unresolvable(error):
         return f"the name {host.rpartition(':')[0]} has no address", "Check the server in the kubeconfig, and DNS."
-    if any(isinstance(one, (ssl.SSLError, SSLError)) for one in chain):
+    if any(isinstance(one, (ssl.SSLError, SSLError)) for one in chain) and not broken(error):
         return _tls_reason(" ".join(str(one) for one in chain))
     if any(isinstance(one, ReadTimeoutError) for one in chain):
         return "it did not answer in time", "It may be overloaded or hang: look at its own /readyz, then try again."
@@ -69,7 +76,7 @@ def explain(error: BaseException, host: str) -> tuple[str, str]:
         return "there is no way to its address", "Check the address, the network and routes."
     if any(isinstance(one, ConnectTimeoutError) for one in chain):
         return "no connection within the time allowed", "Check the address, the network and firewalls between."
-    if any(isinstance(one, ConnectionError) for one in chain) or isinstance(error, HTTPError):
+    if broken(error) or isinstance(error, HTTPError):
         return "the connection was lost", "It may be restarting: try again."
     return type(error).__name__, "Check the server in the kubeconfig."
 

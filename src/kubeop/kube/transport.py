@@ -14,7 +14,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError as ConnectTimeout
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from kubeop.errors import ClusterUnreachable, KubeconfigError
 from kubeop.kube import reach
@@ -196,7 +196,7 @@ class Transport:
 
     def stream(
         self, path: str, *, query: Mapping[str, Any], read_seconds: float, stop: Stop | None = None
-    ) -> tuple[int, bytes, Iterator[bytes]]:
+    ) -> tuple[int, bytes, Generator[bytes, None, None]]:
         """A GET whose answer comes in lines, as a watch: status, the whole body of an error, and the lines.
 
         `stop` ends it from another thread, without an error.
@@ -212,10 +212,10 @@ class Transport:
                 self._credentials.refresh(sent)
             body = raw.read()
             raw.release_conn()
-            return raw.status, body, iter(())
+            return raw.status, body, _nothing()
         return raw.status, b"", self._lines(raw, stop or Stop())
 
-    def _lines(self, raw: urllib3.BaseHTTPResponse, stop: Stop) -> Iterator[bytes]:
+    def _lines(self, raw: urllib3.BaseHTTPResponse, stop: Stop) -> Generator[bytes, None, None]:
         pending = b""
         try:
             stop.attach(raw.shutdown)
@@ -294,8 +294,7 @@ class Transport:
     def _again(self, error: Exception, repeatable: bool, began: float) -> bool:
         """Whether a failed connection is tried again: only what may be over soon, and what is safe to send twice."""
         never_sent = isinstance(error, (NewConnectionError, ConnectTimeout)) and not reach.unresolvable(error)
-        lost = isinstance(error, (ProtocolError, ConnectionError))
-        if not (never_sent or (lost and repeatable)):
+        if not (never_sent or (repeatable and reach.broken(error))):
             return False
         patience = self._retry.connection_seconds if self._answered else self._retry.first_seconds
         return time.monotonic() - began < patience
@@ -315,6 +314,10 @@ class Transport:
     def _unreachable(self, error: Exception) -> ClusterUnreachable:
         reason, hint = reach.explain(error, self.host)
         return ClusterUnreachable(f"The API server at {self.host} cannot be reached: {reason}.", hint=hint)
+
+
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()
 
 
 def backoff(attempt: int) -> float:

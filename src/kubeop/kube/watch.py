@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -51,15 +52,15 @@ def follow(
             if not version:
                 version = yield from _list(client, api_version, kind, namespace, label_selector, field_selector, known)
             seconds = min(_WATCH_SECONDS, end - time.monotonic())
-            for type_, obj in client.watch(
-                api_version, kind, namespace, version, seconds, label_selector, field_selector, stop
-            ):
-                lost_since, attempt = 0.0, 0
-                version = obj["metadata"]["resourceVersion"]
-                if type_ != "BOOKMARK":
-                    yield _told(type_, obj, known)
-                if stop.is_set() or time.monotonic() >= end:
-                    return
+            watch = client.watch(api_version, kind, namespace, version, seconds, label_selector, field_selector, stop)
+            with contextlib.closing(watch):
+                for type_, obj in watch:
+                    lost_since, attempt = 0.0, 0
+                    version = obj["metadata"]["resourceVersion"]
+                    if type_ != "BOOKMARK":
+                        yield _told(type_, obj, known)
+                    if stop.is_set() or time.monotonic() >= end:
+                        return
             lost_since, attempt = 0.0, 0
         except ApiError as error:
             if error.status not in (410, 500, 503, 504, 429):

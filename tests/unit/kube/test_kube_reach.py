@@ -1,4 +1,7 @@
+import ssl
+
 import pytest
+import urllib3
 
 from kubeop.kube import reach
 
@@ -28,3 +31,12 @@ def test_the_kubeconfigs_proxy_comes_first():
     assert reach.proxy_for("https://127.0.0.1", "http://p", {"NO_PROXY": "*"}) == "http://p"
     assert reach.proxy_for("https://api.example", "", {**ENV, "no_proxy": "*"}) == ""
     assert reach.proxy_for("https://api.example", "", {}) == ""
+
+
+def test_a_handshake_that_is_cut_off_is_a_lost_connection():
+    cut_off = urllib3.exceptions.SSLError(ssl.SSLEOFError(8, "EOF occurred in violation of protocol"))
+    assert reach.broken(cut_off)
+    assert reach.explain(cut_off, "h:1")[0] == "the connection was lost"
+    refused = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError(1, "certificate has expired"))
+    assert not reach.broken(refused)
+    assert reach.explain(refused, "h:1")[0] == "its certificate has expired"
