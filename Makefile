@@ -18,7 +18,7 @@ COLLECTION := .ansible/collections/ansible_collections/kubeop/platform
 
 # Only a KUBECONFIG given to make itself names a cluster of the user's own: one that is merely exported must not be changed.
 OWN := $(if $(filter command line,$(origin KUBECONFIG)),--kubeconfig $(abspath $(KUBECONFIG))) \
-	$(if $(REGISTRY),--registry $(REGISTRY)) $(if $(DATABASE_URL),--database-url '$(DATABASE_URL)')
+	$(if $(REGISTRY),--registry $(REGISTRY))
 
 .PHONY: help
 help: ## list the commands

@@ -45,12 +45,9 @@ def main() -> int:
     parser.add_argument(
         "--base", default="", help="base image of a registry, such as docker.io/library/python:3.13-slim"
     )
-    parser.add_argument(
-        "--plain-http", action="store_true", help="the registry speaks HTTP or has a certificate of its own"
-    )
     options = parser.parse_args()
     try:
-        for line in build(options.registry.rstrip("/"), options.base, plain_http=options.plain_http):
+        for line in build(options.registry.rstrip("/"), options.base):
             print(line)
     except (subprocess.CalledProcessError, OSError) as error:
         print(f"images: {_sentence(error)}", file=sys.stderr)
@@ -58,7 +55,7 @@ def main() -> int:
     return 0
 
 
-def build(registry: str, base: str, *, plain_http: bool) -> list[str]:
+def build(registry: str, base: str) -> list[str]:
     """Build what the cache lacks, push where a registry is given; one line an image."""
     tag, revision = version()
     folder = _cache() / "images" / (tag + (f"-{_digest(base.encode())}" if base else ""))
@@ -69,7 +66,8 @@ def build(registry: str, base: str, *, plain_http: bool) -> list[str]:
         if not archive.exists():
             _build_target(target, tag, revision, base, archive)
         if registry:
-            tls = ["--dest-tls-verify=false"] if plain_http else []
+            # As container runtimes do: a registry on this machine may speak plain HTTP.
+            tls = ["--dest-tls-verify=false"] if re.match(r"(localhost|127\.0\.0\.1)(:|/|$)", registry) else []
             _run("skopeo", "copy", "--quiet", *tls, f"oci-archive:{archive}", f"docker://{name}")
         lines.append(f"{target}={name} {archive}")
     os.utime(folder)

@@ -16,7 +16,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from kubeop import names
 from kubeop.errors import KubeopError
 from kubeop.kube.client import Client
 
@@ -60,20 +59,22 @@ def main() -> int:
     parser.add_argument(
         "--registry", default="", help="where its nodes pull images from, such as registry.example.com/team"
     )
-    parser.add_argument("--database-url", default="", help="the PostgreSQL that the manager in your cluster uses")
     options = parser.parse_args()
     if options.kubeconfig and not options.registry:
         parser.error("a cluster of your own needs a registry to pull from: add REGISTRY=registry.example.com/team")
-    if options.kubeconfig and not options.database_url:
-        parser.error(
-            "a cluster of your own needs a PostgreSQL: add DATABASE_URL=postgresql://user:password@host/database"
-        )
+    database = os.environ.get("DATABASE_URL", "")  # not an argument: it holds a password, and `ps` shows arguments
+    if options.kubeconfig and not database:
+        parser.error("your cluster's manager needs a PostgreSQL: add DATABASE_URL=postgresql://user:password@host/name")
 
     phases = Phases()
     dev = (*SUDO, BIN / "kubeop", "dev")
     phases.run("packages", *dev, "packages", "--install")
+    name, extra = options.name, ()
     if options.kubeconfig:
-        kubeconfig, database = options.kubeconfig, options.database_url
+        kubeconfig = options.kubeconfig
+        with Client.from_kubeconfig(kubeconfig) as client:  # its keys are kept by its address
+            name = client.host.replace(":", "-")
+        extra = ("-e", "kubeop_manager_service_type=ClusterIP")
     else:
         phases.run("binaries", BIN / "kubeop", "dev", "binaries")
         phases.run("cluster", *dev, "up", "--name", options.name)
@@ -90,13 +91,14 @@ def main() -> int:
         "playbooks/site.yml",
         "-i",
         "inventories/local",
+        *extra,
         env={
             "KUBECONFIG": str(kubeconfig),
             "KUBEOP_DB_URL": database,
             "KUBEOP_MANAGER_IMAGE": images["controller"][0],
             "KUBEOP_OPERATOR_IMAGE": images["controller"][0],
             "KUBEOP_ADMISSION_IMAGE": images["webhook"][0],
-            "KUBEOP_LOCAL_NAME": options.name,
+            "KUBEOP_LOCAL_NAME": name,
         },
     )
     show(kubeconfig, phases)
@@ -104,35 +106,14 @@ def main() -> int:
 
 
 def show(kubeconfig: Path, phases: Phases) -> None:
-    """Print the components that the cluster holds, as it says itself, and the phases' times."""
-    table = Table("component", "version", "ready", "API", title="kubeop")
-    with Client.from_kubeconfig(kubeconfig) as client:
-        table.add_row("kubernetes", client.version(), "yes", client.server)
-        for deployment in client.list("apps/v1", "Deployment", namespace=names.PLATFORM_NAMESPACE):
-            name, wanted = deployment["metadata"]["name"], deployment["spec"]["replicas"]
-            ready = deployment.get("status", {}).get("readyReplicas", 0)
-            version = deployment["metadata"].get("labels", {}).get(names.LABEL_VERSION, "")
-            table.add_row(name, version, f"{ready}/{wanted}", address(client, name))
-    console.print(table)
-    took = Table("phase", "seconds")
+    """Print what the cluster is and how long the phases took; the playbook has just shown the components."""
+    took = Table("phase", "seconds", title="make site", title_justify="left")
     for phase, seconds in phases.seconds.items():
         took.add_row(phase, f"{seconds:.1f}")
     took.add_row("all", f"{sum(phases.seconds.values()):.1f}")
     console.print(took)
-
-
-def address(client: Client, name: str) -> str:
-    """Where a component's Service answers: on the node where it has a node port, else inside the cluster."""
-    service = client.get("v1", "Service", name, names.PLATFORM_NAMESPACE)
-    if service is None:
-        return ""
-    port = service["spec"]["ports"][0]
-    scheme = "https" if port["name"] == "https" else "http"
-    if "nodePort" in port:
-        nodes = client.list("v1", "Node")
-        found = [item["address"] for item in nodes[0]["status"]["addresses"] if item["type"] == "InternalIP"]
-        return f"{scheme}://{found[0]}:{port['nodePort']}"
-    return f"{scheme}://{name}.{names.PLATFORM_NAMESPACE}.svc:{port['port']}"
+    with Client.from_kubeconfig(kubeconfig) as client:
+        console.print(f"Kubernetes {client.version()} at {client.host}. To look around: export KUBECONFIG={kubeconfig}")
 
 
 if __name__ == "__main__":

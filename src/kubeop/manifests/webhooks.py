@@ -34,9 +34,8 @@ TENANCY: tuple[tuple[str, str, tuple[str, ...]], ...] = ((names.API_GROUP, names
 _NOT_LEAVING = {"name": "not-leaving", "expression": "!has(object.metadata.deletionTimestamp)"}
 # Namespaces of the platform: by their name, or by a label that they have or had.
 _OWNED = " || ".join(
-    f"(has({which}.metadata.labels) && '{label}' in {which}.metadata.labels)"
+    f"(has(object.metadata.labels) && '{label}' in object.metadata.labels)"
     for label in (names.LABEL_TENANT, names.LABEL_PROJECT)
-    for which in ("object",)
 )
 _WAS_OWNED = _OWNED.replace("object.", "oldObject.")
 _PROJECT_NAMESPACE = {
