@@ -19,10 +19,18 @@ description:
   - Custom resource definitions go before namespaces, namespaces before the rest, and webhooks go last.
 options:
   definitions:
-    description: The objects, as they would be written in a manifest.
+    description:
+      - The objects, as they would be written in a manifest.
+      - One of O(definitions) and O(src) is needed; with both, all their objects are applied.
     type: list
     elements: dict
-    required: true
+  src:
+    description:
+      - Files with manifests, YAML or JSON of one or many documents, on the machine that runs the module.
+      - Of a folder, the files that end in C(.yaml), C(.yml) or C(.json) are read, in order of their names, and
+        sub-folders are not.
+    type: list
+    elements: path
   force:
     description: Take over fields that another field manager owns, instead of failing with its name.
     type: bool
@@ -59,6 +67,12 @@ EXAMPLES = r"""
           namespace: default
         data:
           text: hello
+
+- name: All manifests of a folder are there
+  kubeop.platform.apply:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    src:
+      - manifests
 """
 
 RETURN = r"""
@@ -129,12 +143,16 @@ from ansible_collections.kubeop.platform.plugins.module_utils import edge
 def call(module):
     """One apply."""
     from kubeop import names
+    from kubeop.kube import files
     from kubeop.kube.apply import apply
 
+    objects = list(module.params["definitions"] or [])
+    for path in module.params["src"] or []:
+        objects.extend(files.read(path))
     with edge.cluster_client(module) as client:
         applied = apply(
             client,
-            module.params["definitions"],
+            objects,
             field_manager=names.FIELD_MANAGER_ANSIBLE,
             force=module.params["force"],
             dry_run=module.check_mode,
@@ -147,9 +165,11 @@ def main():
         call,
         {
             **edge.cluster_options(),
-            "definitions": {"type": "list", "elements": "dict", "required": True},
+            "definitions": {"type": "list", "elements": "dict"},
+            "src": {"type": "list", "elements": "path"},
             "force": {"type": "bool", "default": False},
         },
+        required_one_of=[("definitions", "src")],
     )
 
 

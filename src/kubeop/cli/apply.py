@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kubeop import names
 from kubeop.errors import ApplyFailed, InputError
+from kubeop.kube import files
 from kubeop.kube.apply import ApplyResult, Change, Prune, apply
 from kubeop.kube.client import Client
 from kubeop.kube.wait import wait_ready
 
 app = typer.Typer(add_completion=False)
 
-_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _MARKS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: a date is a text, for JSON has none."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
 
 
 @app.command(name="apply")
@@ -72,43 +60,10 @@ def run(
 
 
 def read(name: str) -> Iterator[dict[str, Any]]:
-    """The objects in a file, in a folder's files (by name, not in sub-folders), or on standard input.
-
-    Raises InputError that names file and line.
-    """
+    """The objects in a file, in a folder's files, or on standard input (`-`). Raises InputError."""
     if name == "-":
-        yield from _documents(sys.stdin.read(), "standard input")
-        return
-    path = Path(name)
-    paths = [path]
-    if path.is_dir():
-        paths = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)
-        if not paths:
-            raise InputError(f"There is no manifest in {name}.", hint="A manifest ends in .yaml, .yml or .json.")
-    for one in paths:
-        try:
-            text = one.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise InputError(f"Cannot read {one}: {reason}.", hint="Check the path.") from None
-        yield from _documents(text, str(one))
-
-
-def _documents(text: str, where: str) -> Iterator[dict[str, Any]]:
-    try:
-        for number, document in enumerate(yaml.load_all(text, Loader=_Loader), 1):
-            if document is None:
-                continue
-            if not isinstance(document, dict):
-                raise InputError(
-                    f"Document {number} of {where} is no object.", hint="Give it apiVersion, kind and metadata."
-                )
-            yield document
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise InputError(f"{where}{line} is not YAML: {problem}.", hint="Correct it there.") from None
+        return files.documents(sys.stdin.read(), "standard input")
+    return files.read(name)
 
 
 def _applied(

@@ -85,6 +85,20 @@ def describe(manager: ManagerClient, name: str = "") -> list[Record]:
     return described
 
 
+def tenants(manager: ManagerClient, cluster: str = "", name: str = "") -> list[Record]:
+    """The tenants in order of their names: of one cluster (id or name) or all, with a name or all."""
+    return manager.tenants(cluster, name)
+
+
+def projects(manager: ManagerClient, cluster: str = "", tenant: str = "", name: str = "") -> list[Record]:
+    """The projects in order of their names: of one cluster, of the tenants of a name, with a name, or all."""
+    found = manager.projects(cluster, name=name)
+    if tenant:
+        owners = {record["id"] for record in manager.tenants(cluster, tenant)}
+        found = [record for record in found if record["tenant_id"] in owners]
+    return found
+
+
 def ensure_tenant(manager: ManagerClient, cluster: str, name: str, quota: Quota, *, dry_run: bool = False) -> Outcome:
     """Make a tenant, or give it this quota."""
     if dry_run and manager.cluster(cluster) is None:

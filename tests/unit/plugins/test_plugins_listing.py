@@ -1,0 +1,115 @@
+"""tenant_info and project_info against a manager that runs as a process, and apply's manifests from files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from plugin_docs import module
+
+from kubeop.crypto.keyring import Keyring, generate_key
+from kubeop.crypto.tokens import SigningKeys, issue
+from kubeop.kube import kubeconfig as kubeconfigs
+from kubeop.manager import migrate, registry
+from kubeop.manager.app import create_app
+from kubeop.manager.client import ManagerClient
+from kubeop.settings import Settings
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: west
+clusters: [{name: west, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: admin, user: {token: hunter2}}]
+contexts: [{name: west, context: {cluster: west, user: admin}}]
+"""
+
+
+def run(which: str, capsys: pytest.CaptureFixture[str], /, **arguments: Any) -> dict[str, Any]:
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        module(which).main()
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """`kubeop manager serve` with two clusters, whose API servers nobody answers for; how modules reach it."""
+    url, kms, jwt = f"sqlite:///{tmp_path}/m.db", generate_key("k1"), generate_key("j1")
+    assert Keyring.parse(kms).active_id == "k1"
+    migrate.migrate(url)
+    app = create_app(Settings(db_url=url, kms_master_key=kms, jwt_signing_key=jwt), reconcile=False)
+    services = app.state.services
+    with services.database.transaction() as session:
+        for name in ("east", "west"):
+            registry.create(session, services, registry.Wish(name, kubeconfigs.load(KUBECONFIG), False, False))
+    services.database.close()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("KUBEOP_", "XDG_"))}
+    own = {"KUBEOP_DB_URL": url, "KUBEOP_KMS_MASTER_KEY": kms, "KUBEOP_JWT_SIGNING_KEY": jwt}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from kubeop.cli.main import main; main()", "manager", "serve"],
+        env={**clean, **own, "HOME": str(tmp_path), "KUBEOP_HTTP_ADDR": f"127.0.0.1:{port}"},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    token = issue(SigningKeys.parse(jwt), subject="tester", role="admin", ttl_seconds=600)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        with ManagerClient(address, token) as client:
+            deadline = time.monotonic() + 60
+            while not client.healthy() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            for cluster in ("east", "west"):
+                acme, _ = client.ensure_tenant(cluster, "acme", {"cpu": "4"})
+                client.ensure_project(acme["id"], "shop", {"cpu": "1"})
+            other, _ = client.ensure_tenant("west", "other", {"cpu": "4"})
+            client.ensure_project(other["id"], "blog", {"cpu": "1"})
+        yield {"manager_url": address, "manager_token": token}
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_tenants_and_projects_are_listed_by_every_filter(
+    manager: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed(which: str, **filters: str) -> list[str]:
+        result = run(f"{which}_info", capsys, **manager, **filters)
+        assert not result["changed"]
+        return [record["name"] for record in result[f"{which}s"]]
+
+    assert listed("tenant") == ["acme", "acme", "other"]
+    assert listed("tenant", cluster="east") == ["acme"]
+    assert listed("tenant", cluster="west", name="other") == ["other"]
+    assert listed("project") == ["blog", "shop", "shop"]
+    assert listed("project", tenant="acme") == ["shop", "shop"]
+    assert listed("project", cluster="west", tenant="other") == ["blog"]
+    assert listed("project", tenant="nobody") == []
+    unknown = run("project_info", capsys, **manager, cluster="north")
+    assert unknown["failed"]
+    assert "north" in unknown["msg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("a: 1\n---\n- 1\n", "Document 2 of "), ("a: 1\nb: [1\nc: 2\n", "bad.yaml, line 3 is not YAML")]
+)
+def test_a_manifest_of_no_use_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, told: str
+) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+    result = run("apply", capsys, src=[str(tmp_path)], kubeconfig_content=KUBECONFIG)
+    assert result["failed"]
+    assert told in result["msg"]
+    assert "bad.yaml" in result["msg"]
