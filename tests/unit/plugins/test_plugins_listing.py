@@ -1,4 +1,4 @@
-"""tenant_info and project_info against a manager that runs as a process, and apply's manifests from files."""
+"""Listing modules and the inventory plugin against a manager that runs as a process; apply's manifests from files."""
 
 from __future__ import annotations
 
@@ -113,3 +113,54 @@ def test_a_manifest_of_no_use_is_named(
     assert result["failed"]
     assert told in result["msg"]
     assert "bad.yaml" in result["msg"]
+
+
+def inventory(tmp_path: Path, manager: dict[str, str], **config: Any) -> subprocess.CompletedProcess[str]:
+    """`ansible-inventory --list` of a source with these options, and facts cached in a folder."""
+    source = tmp_path / "x.clusters.yml"
+    source.write_text(
+        json.dumps({"plugin": "kubeop.platform.clusters", "manager_url": manager["manager_url"]} | config)
+    )
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(source), "--list"],
+        env={
+            **os.environ,
+            "KUBEOP_MANAGER_TOKEN": manager["manager_token"],
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_clusters_are_hosts_grouped_and_cached_without_secrets(manager: dict[str, str], tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    options: dict[str, Any] = {
+        "cache": True,
+        "cache_plugin": "ansible.builtin.jsonfile",
+        "cache_connection": str(cache),
+        "keyed_groups": [{"key": "kubeop_cluster_state", "prefix": "state"}],
+        "groups": {"waiting": "not kubeop_cluster_ready"},
+        "compose": {"eastern": "inventory_hostname == 'east'"},
+        "strict": True,
+    }
+    done = inventory(tmp_path, manager, **options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    hosts = found["_meta"]["hostvars"]
+    assert sorted(found["clusters"]["hosts"]) == sorted(found["waiting"]["hosts"]) == ["east", "west"]
+    assert any(group.startswith("state_") for group in found)
+    assert [hosts[name]["eastern"] for name in ("east", "west")] == [True, False]
+    assert hosts["east"]["kubeop_cluster_id"] != hosts["west"]["kubeop_cluster_id"]
+    kept = "".join(path.read_text() for path in cache.iterdir())
+    assert "kubeop_cluster_id" in kept
+    for secret in (manager["manager_token"], "hunter2"):
+        assert secret not in done.stdout + done.stderr + kept
+    gone = {**manager, "manager_url": "http://127.0.0.1:9"}
+    assert json.loads(inventory(tmp_path, gone, **options).stdout)["_meta"]["hostvars"] == hosts
+    failed = inventory(tmp_path, gone, **options | {"cache": False})
+    assert failed.returncode != 0
+    assert "127.0.0.1:9 does not answer" in failed.stderr
+    assert manager["manager_token"] not in failed.stderr
