@@ -30,7 +30,7 @@ def test_default_scenario_converges_is_idempotent_verifies_and_destroys() -> Non
         )
         assert done.returncode == 0, done.stdout
         for action in ("create", "converge", "idempotence", "verify", "destroy"):
-            assert f"default ➜ {action}" in done.stdout, done.stdout
+            assert f"[default > {action}] Executed: Successful" in done.stdout, done.stdout
         assert not devcluster.status(SCENARIO_CLUSTER).exists
     finally:
         devcluster.down(SCENARIO_CLUSTER)

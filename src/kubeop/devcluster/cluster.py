@@ -6,6 +6,7 @@ crash, a kill or a reboot left. `down` ends and deletes everything that carries 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -165,7 +166,6 @@ class _Start:
         with self.report.phase("network, certificates, configuration"):
             for folder in (layout.run, layout.logs, layout.config, layout.containerd, layout.kubelet):
                 folder.mkdir(exist_ok=True)
-            layout.etcd.mkdir(mode=0o700, exist_ok=True)
             if not network.present(layout, addresses):
                 # Processes in a namespace without a handle would hold the ports and addresses of the old one.
                 teardown.stop_all(layout, tree)
@@ -181,8 +181,7 @@ class _Start:
                 pool.submit(self._runtime, parts.containerd),
             )
             with self.report.phase("etcd and API server"):
-                self._ensure(parts.etcd)
-                self._ensure(parts.apiserver)
+                self._api_server(parts.etcd, parts.apiserver)
             with self.report.phase("PostgreSQL, containerd and its images"):
                 _results(others)
         with self.report.phase("controllers and node"):
@@ -206,6 +205,19 @@ class _Start:
             return ready()
 
         wait(what, check, timeout_seconds=NODE_SECONDS, hint=f"See {self.layout.logs}.")
+
+    def _api_server(self, etcd: Component, apiserver: Component) -> None:
+        layout = self.layout
+        if not layout.etcd_used.exists():
+            # etcd that is ended in its first moment may leave a log without itself in it: it then never leads.
+            for component in (apiserver, etcd):
+                processes.end(layout, component)
+            if layout.etcd.exists():
+                shutil.rmtree(layout.etcd)
+        layout.etcd.mkdir(mode=0o700, exist_ok=True)
+        self._ensure(etcd)
+        self._ensure(apiserver)
+        layout.etcd_used.touch()
 
     def _database(self, component: Component) -> None:
         database.prepare(self.layout, self.addresses)

@@ -91,14 +91,15 @@ def prepare(layout: Layout, addresses: Addresses) -> None:
     _own(hba, 0o600)
     if not _data(layout).exists():
         # Into another folder first: a half-made one must never be taken for a whole one.
-        temporary, password = folder / "data.new", folder / "password"
+        temporary, password = _unfinished_data(layout), folder / "password"
+        end_unrecorded(layout)
         shutil.rmtree(temporary, ignore_errors=True)
         password.touch(mode=0o600)
         _own(password, 0o600)
         try:
             password.write_text(_password(layout) + "\n")
             options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", f"--username={USER}")
-            run(*_as_postgres(), binaries() / "initdb", f"--pgdata={temporary}", f"--pwfile={password}", *options)
+            run(*_as_postgres(), binaries() / "initdb", _data_option(layout), f"--pwfile={password}", *options)
         finally:
             password.unlink()
         temporary.rename(_data(layout))
@@ -110,9 +111,15 @@ def clear_leftovers(layout: Layout, wanted: Component) -> None:
         return
     old = recorded(layout, NAME)
     stop([old] if old is not None else [], wanted.stop_signal)
-    stop(identify(_in_data_folder(layout)), signal.SIGKILL)
+    end_unrecorded(layout)
     for lock_file in (_data(layout) / "postmaster.pid", *_sockets(layout).iterdir()):
         lock_file.unlink(missing_ok=True)
+
+
+def end_unrecorded(layout: Layout) -> None:
+    """End what works in the data folder without a record: a killed server's children, a killed `up`'s initdb."""
+    while found := identify(_in_data_folder(layout)):  # again, since one may have started another meanwhile
+        stop(found, signal.SIGKILL)
 
 
 def release(layout: Layout) -> None:
@@ -154,13 +161,19 @@ def version() -> str:
 
 
 def _in_data_folder(layout: Layout) -> list[int]:
+    folders = (_data(layout), _unfinished_data(layout))
+    initdb = os.fsencode(_data_option(layout))
     pids = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if (entry / "cwd").readlink() == _data(layout):
+                if (entry / "cwd").readlink() in folders or initdb in (entry / "cmdline").read_bytes().split(b"\0"):
                     pids.append(int(entry.name))
     return pids
+
+
+def _data_option(layout: Layout) -> str:
+    return f"--pgdata={_unfinished_data(layout)}"
 
 
 def _password(layout: Layout) -> str:
@@ -169,6 +182,10 @@ def _password(layout: Layout) -> str:
 
 def _data(layout: Layout) -> Path:
     return layout.postgres / "data"
+
+
+def _unfinished_data(layout: Layout) -> Path:
+    return layout.postgres / "data.new"
 
 
 def _sockets(layout: Layout) -> Path:

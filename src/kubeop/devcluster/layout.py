@@ -178,6 +178,11 @@ class Layout:
         return self.root / "etcd"
 
     @property
+    def etcd_used(self) -> Path:
+        """There once an API server has worked on etcd's data: from then on it is never thrown away."""
+        return self.root / "etcd-used"
+
+    @property
     def postgres(self) -> Path:
         """PostgreSQL's data and socket; belongs to the user `postgres`."""
         return self.root / "postgres"

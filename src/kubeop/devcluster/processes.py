@@ -90,11 +90,7 @@ def running(layout: Layout, component: Component) -> bool:
 
 def start(layout: Layout, component: Component) -> Process:
     """Start the component in the cluster's network namespace and record it; an older one is stopped first."""
-    old = recorded(layout, component.name)
-    if old is not None:
-        stop([old], component.stop_signal)
-    # One that was started but never recorded, because `up` was killed in between, would hold the port.
-    stop(process for process in in_namespace(layout) if _command(process.pid) == component.command)
+    end(layout, component)
     log = layout.log(component.name)
     if log.exists() and log.stat().st_size > LOG_KEEP_BYTES:
         log.replace(log.with_suffix(".log.old"))
@@ -139,6 +135,14 @@ def ensure(layout: Layout, component: Component) -> bool:
 
     wait(component.name, ready, timeout_seconds=READY_SECONDS, hint=f"Its log is {log}.")
     return started
+
+
+def end(layout: Layout, component: Component) -> None:
+    """End what runs as the component: the recorded process, and one that a killed `up` started but did not record."""
+    old = recorded(layout, component.name)
+    if old is not None:
+        stop([old], component.stop_signal)
+    stop(process for process in in_namespace(layout) if _command(process.pid) == component.command)
 
 
 def stop(

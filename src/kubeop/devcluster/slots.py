@@ -24,10 +24,9 @@ def lock(path: Path) -> Iterator[None]:
     while True:
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                    yield
-                    return
+            if _same_file(path, file.fileno()):
+                yield
+                return
 
 
 def addresses(layout: Layout) -> Addresses | None:
@@ -64,3 +63,10 @@ def taken() -> set[int]:
     """The slots in use."""
     found = (addresses(Layout(name)) for name in names())
     return {entry.slot for entry in found if entry is not None}
+
+
+def _same_file(path: Path, descriptor: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False

@@ -59,6 +59,7 @@ def stop_all(layout: Layout, tree: cgroups.Tree) -> None:
     processes.stop(alive.values(), signal.SIGKILL)
     # The rest has no record: shims, and what a killed `up` had just started.
     processes.stop(processes.in_namespace(layout), signal.SIGKILL)
+    database.end_unrecorded(layout)
     _end_pods(layout, tree)
     database.release(layout)
     for path in layout.run.glob("*.pid"):

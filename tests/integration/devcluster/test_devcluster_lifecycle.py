@@ -233,10 +233,20 @@ def test_an_up_that_is_killed_halfway_is_finished_by_the_next(half: str) -> None
     assert not started["etcd"].alive()
 
 
-def test_an_up_that_is_killed_halfway_is_cleared_by_down(half: str) -> None:
+def test_an_etcd_that_was_ended_before_it_knew_itself_is_made_anew(half: str) -> None:
+    layout = Layout(half)
+    layout.etcd.joinpath("member/wal").mkdir(parents=True)
+    layout.etcd.joinpath("member/wal/0000000000000000-0000000000000000.wal").write_bytes(b"")  # etcd would refuse it
+    devcluster.up(half)
+    assert devcluster.status(half).healthy
+
+
+@pytest.mark.parametrize("moment", ["run/kube-apiserver.pid", "postgres/data.new/global"])
+def test_an_up_that_is_killed_halfway_is_cleared_by_down(half: str, moment: str) -> None:
+    # The second moment is inside initdb, which goes on by itself, and would write into a folder being removed.
     layout = Layout(half)
     with subprocess.Popen([KUBEOP, "dev", "up", "--name", half], stderr=subprocess.DEVNULL) as process:
-        while not processes.record_path(layout, "kube-apiserver").exists():
+        while not (layout.root / moment).exists():
             assert process.poll() is None
             time.sleep(0.01)
         process.kill()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubeop.devcluster import layout
+from kubeop.devcluster import layout, slots
 from kubeop.errors import DevClusterError
 
 
@@ -23,10 +23,10 @@ def test_anything_else_is_refused_by_name(name: str) -> None:
 
 
 def test_no_two_slots_share_an_address() -> None:
-    slots = [layout.Addresses(slot) for slot in range(layout.SLOTS)]
-    networks = [network for slot in slots for network in (slot.link, slot.pods, slot.services)]
+    every = [layout.Addresses(slot) for slot in range(layout.SLOTS)]
+    networks = [network for slot in every for network in (slot.link, slot.pods, slot.services)]
     assert not any(one.overlaps(other) for one, other in itertools.combinations(networks, 2))
-    assert all(slot.pods.num_addresses > 500 for slot in slots)
+    assert all(slot.pods.num_addresses > 500 for slot in every)
     with pytest.raises(DevClusterError):
         layout.Addresses(layout.SLOTS)
 
@@ -47,3 +47,16 @@ def test_a_cluster_shows_no_password() -> None:
         "a", Path("/k"), "postgresql://kubeop:hunter2@10.200.0.2:5432/kubeop", "10.200.0.2", Path("/")
     )
     assert "hunter2" not in repr(cluster)
+
+
+def test_what_goes_wrong_under_the_lock_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="work"), slots.lock(tmp_path / "slots.lock"):
+        raise FileNotFoundError("work")
+
+
+def test_the_holder_of_the_lock_may_delete_it(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.lock"
+    with slots.lock(path):
+        path.unlink()
+    with slots.lock(path):
+        assert path.exists()
