@@ -113,7 +113,8 @@ def show(kubeconfig: Path, phases: Phases) -> None:
     took.add_row("all", f"{sum(phases.seconds.values()):.1f}")
     console.print(took)
     with Client.from_kubeconfig(kubeconfig) as client:
-        console.print(f"Kubernetes {client.version()} at {client.host}. To look around: export KUBECONFIG={kubeconfig}")
+        text = f"Kubernetes {client.version()} at {client.host}. To look around: export KUBECONFIG={kubeconfig}"
+        console.print(text, soft_wrap=True)
 
 
 if __name__ == "__main__":
