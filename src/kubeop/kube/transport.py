@@ -342,12 +342,13 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _tls(kubeconfig: Kubeconfig, certificate: tuple[bytes, bytes] | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
     authority = kubeconfig.ca_pem
     try:
         if authority:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_verify_locations(cadata=authority.decode())
+        else:
+            context = ssl.create_default_context()  # not made in vain: it reads the machine's whole list, some 30 ms
         if certificate:
             _load_pair(context, certificate)
     except (ssl.SSLError, UnicodeDecodeError):
