@@ -1,4 +1,4 @@
-"""Apply a JSON list of objects with the library and print what it cost: `engine.py KUBECONFIG FILE`."""
+"""Apply a JSON list of objects with the library and print what it cost: `engine.py KUBECONFIG FILE FIELD_MANAGER`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kubeop.kube.client import Client
 
 
 def main() -> None:
-    kubeconfig, path = sys.argv[1:]
+    kubeconfig, path, manager = sys.argv[1:]
     objects = json.loads(Path(path).read_text())
     with Client.from_kubeconfig(kubeconfig) as client:
         began, cpu = time.perf_counter(), _cpu()
-        result = apply(client, objects, field_manager="kubeop-bench")
+        result = apply(client, objects, field_manager=manager)
         cost = {
             "seconds": time.perf_counter() - began,
             "cpu_seconds": _cpu() - cpu,
