@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from kubeop.devcluster import builds
-from kubeop.devcluster.layout import cache_root
+from kubeop.settings import cache_root
 
 _ANSIBLE = "12.*"  # the last with ansible-core 2.19, which is ours too
 

@@ -21,7 +21,7 @@ options:
   definitions:
     description:
       - The objects, as they would be written in a manifest.
-      - One of O(definitions) and O(src) is needed; with both, all their objects are applied.
+      - One of O(definitions), O(content) and O(src) is needed; with several, all their objects are applied.
     type: list
     elements: dict
   src:
@@ -29,8 +29,15 @@ options:
       - Files with manifests, YAML or JSON of one or many documents, on the machine that runs the module.
       - Of a folder, the files that end in C(.yaml), C(.yml) or C(.json) are read, in order of their names, and
         sub-folders are not.
+      - A folder that holds a C(kustomization.yaml) is built by C(kustomize) or C(kubectl kustomize), whichever is on
+        E(PATH), else by the C(kubectl) that C(kubeop dev) has built.
     type: list
     elements: path
+  content:
+    description:
+      - Manifests as one text, YAML or JSON of one or many documents, as a template, C(helm template) or
+        C(kustomize build) gives them.
+    type: str
   force:
     description: Take over fields that another field manager owns, instead of failing with its name.
     type: bool
@@ -73,6 +80,24 @@ EXAMPLES = r"""
     kubeconfig: /etc/kubeop/eu-1.kubeconfig
     src:
       - manifests
+
+- name: An overlay of kustomize is there
+  kubeop.platform.apply:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    src:
+      - overlays/eu
+
+- name: Manifests that are a text are there
+  kubeop.platform.apply:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    content: |
+      apiVersion: v1
+      kind: ConfigMap
+      metadata:
+        name: motd-{{ inventory_hostname }}
+        namespace: default
+      data:
+        text: hello
 """
 
 RETURN = r"""
@@ -147,6 +172,7 @@ def call(module):
     from kubeop.kube.apply import apply
 
     objects = list(module.params["definitions"] or [])
+    objects.extend(files.documents(module.params["content"] or "", "the option content"))
     for path in module.params["src"] or []:
         objects.extend(files.read(path))
     with edge.cluster_client(module) as client:
@@ -167,9 +193,10 @@ def main():
             **edge.cluster_options(),
             "definitions": {"type": "list", "elements": "dict"},
             "src": {"type": "list", "elements": "path"},
+            "content": {"type": "str"},
             "force": {"type": "bool", "default": False},
         },
-        required_one_of=[("definitions", "src")],
+        required_one_of=[("definitions", "content", "src")],
     )
 
 

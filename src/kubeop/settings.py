@@ -1,13 +1,16 @@
-"""The services' settings, read once from the environment: the KUBEOP_* variables, LOG_LEVEL and OTEL_*.
+"""The services' settings, read once from the environment: the KUBEOP_* variables, LOG_LEVEL and OTEL_*; and the cache.
 
 Reading refuses what cannot work, in one sentence that names the variable, before anything is started.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from kubeop.errors import InputError
 
@@ -83,3 +86,18 @@ def _positive(env: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit() or int(text) == 0:
         raise InputError(f"{name} is {text!r}.", hint="Use a whole number above zero.")
     return int(text)
+
+
+def cache_root() -> Path:
+    """Where built binaries stay; KUBEOP_CACHE_DIR overrides it. Under sudo it is the invoking user's, so that a build
+    made with and without sudo is the same one.
+    """
+    override = os.environ.get("KUBEOP_CACHE_DIR")
+    if override:
+        return Path(override)
+    home = Path.home()
+    user = os.environ.get("SUDO_USER", "")
+    if user and os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # a user that is gone: root's own home then
+            home = Path(pwd.getpwnam(user).pw_dir)
+    return home / ".cache" / "kubeop"

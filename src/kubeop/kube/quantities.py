@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import ROUND_UP, Decimal, localcontext
 
 from kubeop.errors import QuantityError
@@ -33,7 +34,37 @@ def equal(left: str | float, right: str | float) -> bool:
 
 def canonical(text: str | float) -> str:
     """The same amount as the API server writes it: no fraction, the largest suffix of the family that was used."""
-    value, family = _read(text)
+    return _write(*_read(text))
+
+
+def ratio(text: str | float, unit: str) -> Decimal:
+    """How many of `unit`, a suffix ("Mi") or a quantity ("100Mi"), the amount is. Raises QuantityError."""
+    if unit in _FACTORS and unit:
+        unit = f"1{unit}"
+    size = parse(unit)
+    if size == 0:
+        raise QuantityError(f"{unit!r} is no unit to count in.", hint='Use one above zero, such as "m" or "Mi".')
+    with localcontext() as context:
+        context.prec = _PRECISION
+        return parse(text) / size
+
+
+def total(texts: Iterable[str | float]) -> str:
+    """The sum, written as the API server writes it, in the family of the first that is not zero; "0" for none at all.
+
+    Raises QuantityError.
+    """
+    amount, family = Decimal(0), ""
+    with localcontext() as context:
+        context.prec = _PRECISION
+        for text in texts:
+            value, own = _read(text)
+            amount += value
+            family = family or (own if value else "")
+    return _write(amount, family)
+
+
+def _write(value: Decimal, family: str) -> str:
     if value == 0:
         return "0"
     with localcontext() as context:

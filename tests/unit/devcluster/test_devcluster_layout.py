@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeop import settings
 from kubeop.devcluster import layout, slots
 from kubeop.errors import DevClusterError
 
@@ -35,11 +36,11 @@ def test_the_cache_under_sudo_is_the_invoking_users(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("KUBEOP_CACHE_DIR", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_USER", "daemon")
-    assert layout.cache_root() == Path(pwd.getpwnam("daemon").pw_dir) / ".cache" / "kubeop"
+    assert settings.cache_root() == Path(pwd.getpwnam("daemon").pw_dir) / ".cache" / "kubeop"
     monkeypatch.setenv("SUDO_USER", "no-such-user")
-    assert layout.cache_root() == Path.home() / ".cache" / "kubeop"
+    assert settings.cache_root() == Path.home() / ".cache" / "kubeop"
     monkeypatch.setenv("KUBEOP_CACHE_DIR", "/elsewhere")
-    assert layout.cache_root() == Path("/elsewhere")
+    assert settings.cache_root() == Path("/elsewhere")
 
 
 def test_a_cluster_shows_no_password() -> None:

@@ -69,6 +69,40 @@ def test_amounts_are_compared_not_texts(one, other, same):
     assert quantities.equal(one, other) is same
 
 
+@pytest.mark.parametrize(
+    ("texts", "written"),
+    [
+        (["500m", "1"], "1500m"),
+        (["0", "512Mi", "1.5Gi"], "2Gi"),
+        (["1Gi", "-1Gi"], "0"),
+        (["1Gi", 1], "1073741825"),
+        (["1G", "24Mi"], "1025165824"),
+        (["1e3", "1"], "1001"),
+        ([], "0"),
+    ],
+)
+def test_amounts_are_added_in_the_units_of_the_first(texts, written):
+    assert quantities.total(texts) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "count"),
+    [("2Gi", "Mi", 2048), ("1500m", "m", 1500), (2, "500m", 4), ("1", "1", 1), ("1m", "k", "1e-6")],
+)
+def test_an_amount_is_counted_in_a_unit(text, unit, count):
+    assert quantities.ratio(text, unit) == Decimal(count)
+
+
+@pytest.mark.parametrize("unit", ["0", "", "Zi"])
+def test_what_is_no_unit_is_refused(unit):
+    with pytest.raises(QuantityError):
+        quantities.ratio("1", unit)
+
+
+def test_no_sum_is_rounded():
+    assert quantities.total(["9E", "1n", "-9E"]) == "1n"
+
+
 NUMBERS = st.from_regex(
     r"[+-]?[0-9]{1,12}(\.[0-9]{1,9})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[0-9]|E-[0-9])?", fullmatch=True
 )

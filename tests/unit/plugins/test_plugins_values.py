@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError, AnsibleLookupError
+from jinja2.nativetypes import NativeEnvironment
 from plugin_docs import PACKAGE, ROOT
 
 from kubeop.crypto.envelope import Context, seal_token
@@ -50,6 +51,35 @@ def test_admin_token_never_repeats_a_key_that_it_cannot_read() -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         plugin("filter", "admin_token").admin_token("not-a-key-but-maybe-a-secret")
     assert "maybe-a-secret" not in str(caught.value)
+
+
+QUANTITIES = ("quantity", "quantity_text", "quantity_sum")
+
+
+def test_the_examples_of_the_quantity_filters_are_true() -> None:
+    filters = {f"kubeop.platform.{name}": plugin("filter", name).FilterModule().filters()[name] for name in QUANTITIES}
+    environment = NativeEnvironment()  # as Ansible: numbers stay numbers
+    environment.filters |= filters
+    projects = [{"quota": {"memory": "2Gi"}}, {"quota": {"memory": "4096Mi"}}]
+    shown = 0
+    for name in QUANTITIES:
+        for line in plugin("filter", name).EXAMPLES.split("---")[1].strip().splitlines():
+            (template,) = yaml.safe_load(line).values()
+            found = environment.from_string(template).render(kubeop_tenants=[{"projects": projects}])
+            assert found == yaml.safe_load(line.rpartition(" # ")[2]), line
+            shown += 1
+    assert shown == 8
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_what_is_no_quantity_is_named(name: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="much"):
+        plugin("filter", name).FilterModule().filters()[name](["much"] if name == "quantity_sum" else "much")
+
+
+def test_a_text_is_not_a_list_of_quantities() -> None:
+    with pytest.raises(AnsibleFilterError, match="not a list"):
+        plugin("filter", "quantity_sum").quantity_sum("12")
 
 
 def test_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
