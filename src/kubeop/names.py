@@ -30,6 +30,8 @@ FIELD_MANAGER_ANSIBLE: Final = "kubeop-ansible"
 FIELD_MANAGER_MANAGER: Final = "kubeop-manager"
 FIELD_MANAGER_OPERATOR: Final = "kubeop-operator"
 FIELD_MANAGER_CLI: Final = "kubeop-cli"
+# Of webhooks' caBundle only: who applies the rest of a configuration must not lose it by this.
+FIELD_MANAGER_CERTIFICATES: Final = "kubeop-certificates"
 
 # The platform's own objects.
 PLATFORM_NAMESPACE: Final = "kubeop-system"

@@ -106,6 +106,11 @@ def expires_at(pem: bytes | str) -> datetime:
     return _load(pem).not_valid_after_utc
 
 
+def first(pem: bytes | str) -> bytes:
+    """The first certificate of a PEM text, as PEM of its own. Raises CryptoError for what is no certificate."""
+    return _load(pem).public_bytes(serialization.Encoding.PEM)
+
+
 def needs_renewal(
     pem: bytes | str,
     ca_pem: bytes | str,
@@ -116,23 +121,48 @@ def needs_renewal(
     fraction: float = 1 / 3,
     now: datetime | None = None,
 ) -> bool:
-    """Whether a certificate has to be issued anew.
+    """Whether a certificate has to be issued anew: `renewal_reason` has one.
 
-    It has when less than `fraction` of its lifetime is left, when its names and addresses are not exactly these, when
-    another authority signed it, when `key_pem` (if given) is not its key, and when it cannot be read at all.
     For an authority itself, give its own PEM twice and no names.
+    """
+    return bool(renewal_reason(pem, ca_pem, dns_names, ip_addresses, key_pem=key_pem, fraction=fraction, now=now))
+
+
+def renewal_reason(
+    pem: bytes | str,
+    ca_pem: bytes | str,
+    dns_names: Sequence[str],
+    ip_addresses: Sequence[str] = (),
+    *,
+    key_pem: bytes | str | None = None,
+    fraction: float = 1 / 3,
+    before: timedelta | None = None,
+    now: datetime | None = None,
+) -> str:
+    """Why a certificate has to be issued anew, as the end of a sentence; empty while it is good.
+
+    It has when less than `before`, or else `fraction` of its lifetime, is left, when its names and addresses are not
+    exactly these, when another authority signed it, when `key_pem` (if given) is not its key, and when it cannot be
+    read at all.
     """
     try:
         certificate, ca = _load(pem), _load(ca_pem)
-        if key_pem is not None and _load_key(key_pem).public_key() != certificate.public_key():
-            return True
+        own = key_pem is None or _load_key(key_pem).public_key() == certificate.public_key()
+    except CryptoError:
+        return "it cannot be read"
+    if not own:
+        return "its key is another"
+    try:
         certificate.verify_directly_issued_by(ca)
-    except (CryptoError, ValueError, TypeError, InvalidSignature):
-        return True
-    lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
-    if certificate.not_valid_after_utc - (now or datetime.now(UTC)) < lifetime * fraction:
-        return True
-    return _names_of(certificate) != set(_alternative_names(dns_names, ip_addresses, empty=True) or ())
+    except (ValueError, TypeError, InvalidSignature):
+        return "another authority signed it"
+    if before is None:
+        before = (certificate.not_valid_after_utc - certificate.not_valid_before_utc) * fraction
+    if certificate.not_valid_after_utc - (now or datetime.now(UTC)) < before:
+        return f"it ends at {certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
+    if _names_of(certificate) != set(_alternative_names(dns_names, ip_addresses, empty=True) or ()):
+        return "its names are others"
+    return ""
 
 
 def _issue_leaf(
@@ -143,6 +173,7 @@ def _issue_leaf(
     days: int,
 ) -> Certificate:
     authority, authority_key = _load(ca.cert_pem), _load_key(ca.key_pem)
+    _check_authority(authority, authority_key)
     now = datetime.now(UTC)
     end = min(now + _lifetime(days), authority.not_valid_after_utc)
     if end <= now:
@@ -164,6 +195,23 @@ def _issue_leaf(
         builder = builder.add_extension(names, critical=False)
     certificate = builder.sign(authority_key, hashes.SHA256())
     return Certificate(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key), ca.cert_pem)
+
+
+def _check_authority(authority: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    if key.public_key() != authority.public_key():
+        raise CryptoError(
+            "The key is not that of the certificate authority.", hint="Give the two that were issued together."
+        )
+    try:
+        may_sign = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        may_sign = False
+    if not may_sign:
+        raise CryptoError(
+            "The certificate is none of an authority that may sign.",
+            hint="Give one with the extensions basicConstraints CA:TRUE and subjectKeyIdentifier.",
+        )
 
 
 def _builder(

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kubeop import BUILD_VERSION, names
 from kubeop.crypto import certificates
-from kubeop.errors import CryptoError, InputError, WaitError
+from kubeop.errors import InputError, WaitError
 from kubeop.kube.apply import apply
 from kubeop.kube.client import Client
 from kubeop.kube.wait import wait_ready
-from kubeop.manager import live
+from kubeop.manager import live, serving
 from kubeop.manager.storage.models import Cluster
 from kubeop.manager.work import RESYNC_SECONDS, Outcome
 from kubeop.manifests import admission, platform
@@ -27,8 +26,12 @@ from kubeop.settings import Settings
 WAIT_SECONDS = 5.0  # an attempt waits no longer, so that the worker is free for other clusters
 AGAIN_SECONDS = 10.0  # at most, between attempts that find the platform not ready yet
 PATIENCE = 30  # so many such attempts, some minutes, before that is called a failure
-_WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-_WEBHOOK_API = "admissionregistration.k8s.io/v1"
+SERVING = serving.Serving(
+    namespace=names.PLATFORM_NAMESPACE,
+    secret=names.ADMISSION_TLS_SECRET,
+    dns_names=admission.DNS_NAMES,
+    authority_name=f"{names.ADMISSION} authority",
+)
 
 Object = dict[str, Any]
 
@@ -77,15 +80,16 @@ def _waiting(work: Job, reason: str, *, installed: bool) -> Outcome:
 
 
 def _install(client: Client, settings: Settings, work: Job) -> None:
-    tls = _certificate(client) if work.install_admission else None
+    choice = serving.choose(client, SERVING) if work.install_admission else None
+    tls = choice.tls if choice else None
     objects = wanted(settings, work, tls)
-    webhooks = [obj for obj in objects if obj["kind"] in _WEBHOOKS]
-    others = [obj for obj in objects if obj["kind"] not in _WEBHOOKS]
+    webhooks = [obj for obj in objects if obj["kind"] in serving.WEBHOOK_KINDS]
+    others = [obj for obj in objects if obj["kind"] not in serving.WEBHOOK_KINDS]
     _put(client, [obj for obj in others if obj["kind"] == "Namespace"])
-    if tls is not None:
+    if choice is not None and tls is not None:
         # Webhooks that are there already must trust the new certificate before any pod serves with it.
-        present = [obj for obj in webhooks if client.get(_WEBHOOK_API, obj["kind"], obj["metadata"]["name"])]
-        if present and _renewed(client, tls):
+        present = [obj for obj in webhooks if client.get(serving.WEBHOOK_API, obj["kind"], obj["metadata"]["name"])]
+        if present and choice.reason:
             _put(client, present)
         _put(
             client,
@@ -138,44 +142,3 @@ def wanted(settings: Settings, work: Job, tls: certificates.Certificate | None) 
 def _put(client: Client, objects: list[Object]) -> None:
     if objects:
         apply(client, objects, field_manager=names.FIELD_MANAGER_MANAGER)
-
-
-def _certificate(client: Client) -> certificates.Certificate:
-    """The certificate in the cluster's Secret while it is good, else a new one.
-
-    The authority's key is thrown away: a new certificate has a new authority. The one before stays in the bundle, for
-    pods that still serve with the old certificate while they are replaced.
-    """
-    cert, key, bundle = _present(client)
-    if cert and not certificates.needs_renewal(cert, bundle, admission.DNS_NAMES, key_pem=key):
-        return certificates.Certificate(cert, key, bundle)
-    authority = certificates.issue_ca(f"{names.ADMISSION} authority", certificates.LEAF_DAYS)
-    fresh = certificates.issue_server(authority, admission.DNS_NAMES)
-    return certificates.Certificate(fresh.cert_pem, fresh.key_pem, authority.cert_pem + _first(bundle))
-
-
-def _renewed(client: Client, tls: certificates.Certificate) -> bool:
-    return _present(client)[0] != tls.cert_pem
-
-
-def _present(client: Client) -> tuple[bytes, bytes, bytes]:
-    """Certificate, key and authorities of the cluster's Secret; empty where there is none."""
-    secret = client.get("v1", "Secret", names.ADMISSION_TLS_SECRET, names.PLATFORM_NAMESPACE) or {}
-    data: Mapping[str, str] = secret.get("data") or {}
-    try:
-        cert, key, bundle = (base64.b64decode(data.get(name, "")) for name in ("tls.crt", "tls.key", "ca.crt"))
-    except ValueError:
-        return b"", b"", b""
-    return cert, key, bundle
-
-
-def _first(bundle: bytes) -> bytes:
-    """The first certificate of a PEM text, if it can be read."""
-    end = b"-----END CERTIFICATE-----\n"
-    head, found, _ = bundle.partition(end)
-    pem = head + found
-    try:
-        certificates.expires_at(pem)
-    except CryptoError:
-        return b""
-    return pem

@@ -7,9 +7,8 @@ that `/mutate` would have added are then missing, and nothing else.
 
 from __future__ import annotations
 
-import base64
-
 from kubeop import names
+from kubeop.manifests import common
 from kubeop.manifests.common import (
     Object,
     Service,
@@ -92,12 +91,6 @@ def admission(
 
 
 def tls_secret(*, cert_pem: bytes, key_pem: bytes, ca_pem: bytes, version: str = "") -> Object:
-    """Secret `kubeop-admission-tls` in the usual form, with the authority beside it."""
-    data = {"tls.crt": cert_pem, "tls.key": key_pem, "ca.crt": ca_pem}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": metadata(names.ADMISSION_TLS_SECRET, _COMPONENT, version),
-        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
-    }
+    """Secret `kubeop-admission-tls`."""
+    meta = metadata(names.ADMISSION_TLS_SECRET, _COMPONENT, version)
+    return common.tls_secret(meta, cert_pem=cert_pem, key_pem=key_pem, ca_pem=ca_pem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,18 @@ def platform_namespace(version: str) -> Object:
     found = metadata(names.PLATFORM_NAMESPACE, "namespace", version, namespaced=False)
     found["labels"] |= levels
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": found}
+
+
+def tls_secret(meta: Object, *, cert_pem: bytes, key_pem: bytes, ca_pem: bytes) -> Object:
+    """A Secret with a server's certificate in the usual form, with the authority beside it."""
+    data = {"tls.crt": cert_pem, "tls.key": key_pem, "ca.crt": ca_pem}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": meta,
+        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+    }
 
 
 def service_account(name: str, component: str, version: str) -> Object:

@@ -3,69 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import pytest
-import yaml
+from playing import Play
 
-from kubeop import devcluster
 from kubeop.kube.client import Client
-
-ROOT = Path(__file__).resolve().parents[3]
-ANSIBLE = Path(sys.executable).parent / "ansible-playbook"
-Play = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def play(cluster: devcluster.Cluster, tmp_path: Path) -> Play:
-    """Run tasks on localhost; each task's result, in order."""
-
-    def run(*tasks: dict[str, Any], arguments: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-        playbook = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "vars": {"ansible_python_interpreter": sys.executable},
-                "module_defaults": {"group/kubeop.platform.kubernetes": {"kubeconfig": str(cluster.kubeconfig)}},
-                "tasks": [{"ignore_errors": True, "name": str(number), **task} for number, task in enumerate(tasks)],
-            }
-        ]
-        path = tmp_path / "play.yml"
-        path.write_text(yaml.safe_dump(playbook))
-        done = subprocess.run(
-            [str(ANSIBLE), "-i", "localhost,", "-c", "local", *arguments, str(path)],
-            cwd=ROOT,
-            env={**os.environ, **CALLBACK},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stdout.startswith("["), done.stdout + done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-CALLBACK = {
-    "ANSIBLE_STDOUT_CALLBACK": "results",
-    "ANSIBLE_CALLBACKS_ENABLED": "results",
-    "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
-}
-
-
-@pytest.fixture
-def tenant(kube: Client) -> Iterator[str]:
-    """A tenant's name of this test's own; its namespaces go with it."""
-    name = f"t{secrets.token_hex(4)}"
-    yield name
-    for namespace in kube.list("v1", "Namespace", label_selector=f"app.kubeop.io/tenant-id={name}"):
-        kube.delete("v1", "Namespace", namespace["metadata"]["name"])
 
 
 def test_baseline_check_apply_drift_and_repair(play: Play, kube: Client, tenant: str) -> None:

@@ -9,7 +9,7 @@ from kubeop import names
 from kubeop.crypto import certificates
 from kubeop.kube.apply import apply
 from kubeop.kube.client import Client
-from kubeop.manager import bootstrap, live, sync
+from kubeop.manager import bootstrap, live, serving, sync
 from kubeop.manager.work import Outcome
 from kubeop.manifests import admission
 from kubeop.manifests.common import platform_namespace
@@ -25,34 +25,38 @@ def secret(tls):
     return admission.tls_secret(cert_pem=tls.cert_pem, key_pem=tls.key_pem, ca_pem=tls.ca_pem)
 
 
+def chosen(client):
+    return serving.choose(client, bootstrap.SERVING).tls
+
+
 def test_a_good_certificate_is_kept_and_a_new_one_is_trusted_beside_the_old(bare):
     put(bare, platform_namespace("test"))
-    first = bootstrap._certificate(bare)
+    first = chosen(bare)
     assert not certificates.needs_renewal(first.cert_pem, first.ca_pem, admission.DNS_NAMES, key_pem=first.key_pem)
     put(bare, secret(first))
-    assert bootstrap._certificate(bare) == first
-    assert not bootstrap._renewed(bare, first)
+    assert serving.choose(bare, bootstrap.SERVING) == serving.Choice(first)
 
     authority = certificates.issue_ca("old authority")
     old = certificates.issue_server(authority, ["another.name"])
     put(bare, secret(old))
-    fresh = bootstrap._certificate(bare)
-    assert bootstrap._renewed(bare, fresh)
+    choice = serving.choose(bare, bootstrap.SERVING)
+    assert choice.reason == "its names are others"
+    fresh = choice.tls
     assert fresh.ca_pem.count(b"BEGIN CERTIFICATE") == 2 and fresh.ca_pem.endswith(authority.cert_pem)
     put(bare, secret(fresh))
-    assert bootstrap._certificate(bare) == fresh  # the bundle's first authority is the one that counts
+    assert chosen(bare) == fresh  # the bundle's first authority is the one that counts
     later = certificates.issue_server(certificates.issue_ca("third"), ["x.y"])
     put(bare, secret(certificates.Certificate(later.cert_pem, later.key_pem, later.ca_pem + fresh.ca_pem)))
-    assert bootstrap._certificate(bare).ca_pem.count(b"BEGIN CERTIFICATE") == 2  # and it does not grow
+    assert chosen(bare).ca_pem.count(b"BEGIN CERTIFICATE") == 2  # and it does not grow
 
 
 def test_a_broken_secret_is_replaced(bare):
     put(bare, platform_namespace("test"))
     put(bare, secret(certificates.Certificate(b"no", b"pem", b"at all")))
-    fresh = bootstrap._certificate(bare)
+    fresh = chosen(bare)
     assert fresh.ca_pem.count(b"BEGIN CERTIFICATE") == 1
     put(bare, secret(fresh))
-    assert bootstrap._certificate(bare) == fresh
+    assert chosen(bare) == fresh
 
 
 def test_ca_bundle_is_ready_when_every_webhook_trusts_the_secrets_authority(bare):
@@ -61,7 +65,7 @@ def test_ca_bundle_is_ready_when_every_webhook_trusts_the_secrets_authority(bare
 
     put(bare, platform_namespace("test"))
     assert "no Secret" in bundle().detail
-    tls = bootstrap._certificate(bare)
+    tls = chosen(bare)
     put(bare, secret(tls))
     assert "There is no ValidatingWebhookConfiguration" in bundle().detail
     other = certificates.issue_ca("other").cert_pem

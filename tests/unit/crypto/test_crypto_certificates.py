@@ -16,11 +16,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from kubeop.crypto.certificates import (
     Certificate,
     expires_at,
+    first,
     issue_ca,
     issue_client,
     issue_key_pair,
     issue_server,
     needs_renewal,
+    renewal_reason,
 )
 from kubeop.errors import CryptoError, InputError
 
@@ -241,3 +243,31 @@ def test_an_authority_that_cannot_sign_is_said_without_its_key() -> None:
         with pytest.raises(CryptoError, match=complaint) as caught:
             issue_server(Certificate(CA.cert_pem, key, CA.cert_pem), ["a"])
         assert "hunter2" not in str(caught.value)
+
+
+def test_renewal_can_start_a_time_before_the_end_and_says_why() -> None:
+    def reason(days_left: int, pem: bytes = SERVER.cert_pem) -> str:
+        now = expires_at(SERVER.cert_pem) - timedelta(days=days_left)
+        return renewal_reason(pem, CA.cert_pem, NAMES, ["127.0.0.1", "::1"], before=timedelta(days=30), now=now)
+
+    assert reason(31) == ""
+    assert reason(29) == f"it ends at {expires_at(SERVER.cert_pem):%Y-%m-%dT%H:%M:%SZ}"
+    assert reason(31, b"no certificate") == "it cannot be read"
+
+
+def test_the_first_certificate_of_a_bundle_is_cut_out() -> None:
+    assert first(b"a comment\n" + CA.cert_pem + SERVER.cert_pem) == CA.cert_pem
+    with pytest.raises(CryptoError):
+        first(b"")
+
+
+@pytest.mark.parametrize(
+    ("authority", "told"),
+    [
+        (Certificate(CA.cert_pem, SERVER.key_pem, CA.cert_pem), "not that of the certificate authority"),
+        (SERVER, "none of an authority"),
+    ],
+)
+def test_what_is_no_authority_signs_nothing(authority: Certificate, told: str) -> None:
+    with pytest.raises(CryptoError, match=told):
+        issue_server(authority, NAMES)

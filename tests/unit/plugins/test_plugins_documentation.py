@@ -19,6 +19,7 @@ SECRETS = {
     "jwt_signing_key",
     "value",
     "keys",
+    "ca_private_key",
 }
 
 
