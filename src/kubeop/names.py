@@ -70,3 +70,8 @@ UID: Final = 1000  # the user that every container of ours runs as
 def project_namespace(tenant: str, project: str) -> str:
     """The namespace of a project: `kubeop-<tenant>-<project>`."""
     return f"kubeop-{tenant}-{project}"
+
+
+def tenant_quota(tenant: str) -> str:
+    """The ClusterResourceQuota of a tenant, on OpenShift: `kubeop-<tenant>`."""
+    return f"kubeop-{tenant}"

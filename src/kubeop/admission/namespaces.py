@@ -9,8 +9,12 @@ from kubeop import names
 from kubeop.admission.refusals import Refusal, is_platform_admin
 from kubeop.admission.reviews import Request
 from kubeop.admission.state import Ownership, State
+from kubeop.kube.openshift import REQUESTER
 
 _PREFIX = f"{names.PLATFORM}-"
+# On an OpenShift a project's namespace is asked for: its own API server makes it, and writes down for whom.
+_OPENSHIFT = "system:serviceaccounts:openshift-apiserver"
+_OPERATOR = f"system:serviceaccount:{names.PLATFORM_NAMESPACE}:{names.OPERATOR}"
 
 
 def check_namespace(request: Request, state: State) -> Iterator[Refusal]:
@@ -21,6 +25,8 @@ def check_namespace(request: Request, state: State) -> Iterator[Refusal]:
         return
     if request.operation == "UPDATE" and _governing(request.obj) == _governing(request.old):
         return
+    if request.operation == "CREATE" and not owner and _asked_for(request):
+        return  # the operator labels it next
     if not is_platform_admin(request.user_info, state.policy):
         verb = "make" if request.operation == "CREATE" else "relabel"
         yield Refusal(
@@ -53,6 +59,11 @@ def _check_alignment(name: str, owner: Ownership, before: Ownership, state: Stat
         )
     elif name != expected and before and (before.tenant, before.project) != (owner.tenant, owner.project):
         yield Refusal(f"namespace {name} is owned by another project ({before}); delete it first or use another name")
+
+
+def _asked_for(request: Request) -> bool:
+    annotations = (request.obj.get("metadata") or {}).get("annotations") or {}
+    return _OPENSHIFT in request.user_info.groups and annotations.get(REQUESTER) == _OPERATOR
 
 
 def _governing(obj: Mapping[str, Any]) -> dict[str, Any]:

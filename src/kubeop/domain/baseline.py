@@ -107,16 +107,22 @@ def limit_range(baseline: Baseline) -> dict[str, Any]:
 
 def resource_quota(baseline: Baseline) -> dict[str, Any]:
     """The ResourceQuota: the quota's requests, limits in the ratio of the default container, and pods."""
-    quota = baseline.quota.merged(DEFAULT_PROJECT_QUOTA)
-    cpu, memory = quota.cpu_cores or Decimal(0), quota.memory_bytes or Decimal(0)
-    hard = {
-        "pods": format_amount(Decimal(quota.pods or 0)),  # a quantity too: 1000 is written 1k
-        "requests.cpu": format_amount(cpu),
-        "requests.memory": format_memory(memory),
-        "limits.cpu": format_amount(cpu * LIMIT_TO_REQUEST["cpu"]),
-        "limits.memory": format_memory(memory * LIMIT_TO_REQUEST["memory"]),
-    }
-    return _object(baseline, "v1", "ResourceQuota", names.RESOURCE_QUOTA, {"hard": hard})
+    limits = hard(baseline.quota.merged(DEFAULT_PROJECT_QUOTA))
+    return _object(baseline, "v1", "ResourceQuota", names.RESOURCE_QUOTA, {"hard": limits})
+
+
+def hard(quota: Quota) -> dict[str, str]:
+    """A quota in the words of a ResourceQuota; what it does not limit is left out."""
+    found: dict[str, str] = {}
+    cpu, memory = quota.cpu_cores, quota.memory_bytes
+    if quota.pods is not None:
+        found["pods"] = format_amount(Decimal(quota.pods))  # a quantity too: 1000 is written 1k
+    if cpu is not None:
+        found |= {"requests.cpu": format_amount(cpu), "limits.cpu": format_amount(cpu * LIMIT_TO_REQUEST["cpu"])}
+    if memory is not None:
+        found["requests.memory"] = format_memory(memory)
+        found["limits.memory"] = format_memory(memory * LIMIT_TO_REQUEST["memory"])
+    return found
 
 
 def egress_policy(baseline: Baseline) -> dict[str, Any]:

@@ -277,19 +277,7 @@ class Transport:
             return self._pool
 
     def _new_pool(self, certificate: tuple[bytes, bytes] | None) -> urllib3.HTTPConnectionPool:
-        options: dict[str, Any] = {"maxsize": self._connections, "block": False}
-        if self.server.startswith("https://"):
-            options["ssl_context"] = _tls(self._kubeconfig, certificate)
-            name = self._kubeconfig.cluster.get("tls-server-name")
-            if name:
-                options["server_hostname"] = name
-            if self._kubeconfig.insecure:  # the user's own choice: no warning for each request
-                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-                options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
-        proxy = reach.proxy_for(self.server, self._kubeconfig.proxy_url, os.environ)
-        manager: urllib3.PoolManager
-        manager = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        return manager.connection_from_url(self.server)
+        return pool_manager(self._kubeconfig, certificate, self._connections).connection_from_url(self.server)
 
     def _again(self, error: Exception, repeatable: bool, began: float) -> bool:
         """Whether a failed connection is tried again: only what may be over soon, and what is safe to send twice."""
@@ -314,6 +302,23 @@ class Transport:
     def _unreachable(self, error: Exception) -> ClusterUnreachable:
         reason, hint = reach.explain(error, self.host)
         return ClusterUnreachable(f"The API server at {self.host} cannot be reached: {reason}.", hint=hint)
+
+
+def pool_manager(
+    kubeconfig: Kubeconfig, certificate: tuple[bytes, bytes] | None, connections: int
+) -> urllib3.PoolManager:
+    """Connections to the kubeconfig's server with this client certificate; what is lost is not sent again."""
+    options: dict[str, Any] = {"maxsize": connections, "block": False, "retries": False}
+    if kubeconfig.server.startswith("https://"):
+        options["ssl_context"] = _tls(kubeconfig, certificate)
+        name = kubeconfig.cluster.get("tls-server-name")
+        if name:
+            options["server_hostname"] = name
+        if kubeconfig.insecure:  # the user's own choice: no warning for each request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+            options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
+    proxy = reach.proxy_for(kubeconfig.server, kubeconfig.proxy_url, os.environ)
+    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
 
 
 def _nothing() -> Generator[bytes, None, None]:

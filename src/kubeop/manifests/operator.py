@@ -34,6 +34,13 @@ _CLUSTER_RULES: list[Object] = [
         "resources": ["networkpolicies"],
         "verbs": [*_READ, "create", "patch"],
     },
+    # On an OpenShift: a tenant's quota over its namespaces, and the request for a project's namespace.
+    {
+        "apiGroups": ["quota.openshift.io"],
+        "resources": ["clusterresourcequotas"],
+        "verbs": [*_READ, "create", "patch", "delete"],
+    },
+    {"apiGroups": ["project.openshift.io"], "resources": ["projectrequests"], "verbs": ["create"]},
     # About Tenants and Projects; the API server keeps the events of cluster-scoped objects in namespace `default`.
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
 ]

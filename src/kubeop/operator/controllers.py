@@ -16,10 +16,12 @@ from kubeop import names
 from kubeop.domain.policy import Policy
 from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, InputError, KubeopError
 from kubeop.kube.client import Client
+from kubeop.kube.openshift import CLUSTER_RESOURCE_QUOTA, OpenShift
 from kubeop.kube.transport import Stop
 from kubeop.kube.watch import Event, follow
 from kubeop.operator.index import Index
 from kubeop.operator.ledger import Ledger, Ref, digest
+from kubeop.operator.openshift import tenant_of
 from kubeop.operator.projects import project_of, reconcile_project
 from kubeop.operator.recorder import Recorder
 from kubeop.operator.status import Status, condition, write_status
@@ -60,6 +62,7 @@ class Controllers:
 
     def __init__(self, client: Client, may_act: Callable[[], bool], options: Options | None = None) -> None:
         self._client = client
+        self._openshift = OpenShift(client)
         self._may_act = may_act
         self._options = options or Options()
         self._queue: WorkQueue[Ref] = WorkQueue()
@@ -109,6 +112,9 @@ class Controllers:
             self._on_project(obj, gone=gone)
         elif kind == "Tenant":
             self._on_tenant(obj, gone=gone)
+        elif kind == CLUSTER_RESOURCE_QUOTA:
+            ref = Ref.of(obj, kind)
+            self._on_owned(Ref("Tenant", "", tenant_of(ref.name)), ref, obj, gone=gone, urgent=event_type is not None)
         else:
             # What happens now goes before what was found in a list.
             self._on_piece(kind, obj, gone=gone, urgent=event_type is not None)
@@ -142,7 +148,9 @@ class Controllers:
         project = project_of(ref.namespace or ref.name)
         if project is None or not self._index.has_project(project):
             return  # nobody's, or its Project comes in a moment and looks at everything anyway
-        owner = Ref("Project", "", project)
+        self._on_owned(Ref("Project", "", project), ref, obj, gone=gone, urgent=urgent)
+
+    def _on_owned(self, owner: Ref, ref: Ref, obj: Object, *, gone: bool, urgent: bool) -> None:
         if gone:
             self._ledger.forget(ref)
             self._queue.add(owner, urgent=True)
@@ -221,11 +229,11 @@ class Controllers:
             self._queue.forget(ref)
             return "success"
         if ref.kind == "Tenant":
-            status = reconcile_tenant(self._client, obj, self._index.quotas_of(ref.name), self._ledger)
+            status = reconcile_tenant(self._client, obj, self._index.quotas_of(ref.name), self._ledger, self._openshift)
         elif self._policy is None:
             status = Status(False, "PolicyInvalid", self._policy_problem, retry=True)
         else:
-            status = reconcile_project(self._client, obj, self._policy, self._ledger)
+            status = reconcile_project(self._client, obj, self._policy, self._ledger, self._openshift)
         self._say(ref, obj, status)
         if status.retry:
             self._queue.retry(ref)

@@ -13,11 +13,12 @@ from kubeop import names
 from kubeop.errors import QuantityError
 from kubeop.kube import quantities
 from kubeop.kube.client import Client
+from kubeop.kube.openshift import OpenShift
 
 Object = Mapping[str, Any]
 
 
-def put_right(client: Client, wanted: Object, found: Object | None) -> tuple[dict[str, Any], bool]:
+def put_right(client: Client | OpenShift, wanted: Object, found: Object | None) -> tuple[dict[str, Any], bool]:
     """Make the object as wanted. Returns it as it is then, and whether anything was written."""
     if found is not None and is_right(wanted, found):
         return dict(found), False

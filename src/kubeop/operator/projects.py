@@ -14,7 +14,9 @@ from kubeop.domain.policy import Policy
 from kubeop.domain.projects import Project
 from kubeop.errors import ClusterError, ClusterUnreachable, InputError, QuantityError
 from kubeop.kube.client import Client
+from kubeop.kube.openshift import OpenShift
 from kubeop.operator.ledger import Ledger, Ref
+from kubeop.operator.openshift import ask_for_namespace, asked_for, gives_namespaces
 from kubeop.operator.pieces import put_right
 from kubeop.operator.status import Status, set_finalizer
 
@@ -24,13 +26,20 @@ BASELINE_APPLIED = "BaselineApplied"  # the reason of a Project that is ready
 _PREFIX = f"{names.PLATFORM}-"  # a Project object is named <tenant>-<project>, its namespace kubeop-<tenant>-<project>
 
 
-def reconcile_project(client: Client, project: Object, policy: Policy, ledger: Ledger | None = None) -> Status:
+def reconcile_project(
+    client: Client,
+    project: Object,
+    policy: Policy,
+    ledger: Ledger | None = None,
+    openshift: OpenShift | None = None,
+) -> Status:
     """Make the cluster match one Project object, just read. Raises ClusterError; then nothing is known to be right.
 
     What was found or put right goes into the ledger.
     """
+    openshift = openshift or OpenShift(client)
     if project["metadata"].get("deletionTimestamp"):
-        return _finalize(client, project)
+        return _finalize(client, openshift, project)
     try:
         wanted, rules = Project.of(project), rules_of(project, policy)
     except InputError as error:
@@ -39,7 +48,7 @@ def reconcile_project(client: Client, project: Object, policy: Policy, ledger: L
         hint = f"Name the Project {wanted.object_name}: its tenant, a dash, its own name."
         return Status(False, "InvalidName", f"Project {project['metadata']['name']} has the wrong name. {hint}")
     found = client.get("v1", "Namespace", wanted.namespace)
-    refusal = _refusal(project, wanted, found)
+    refusal = _refusal(openshift, project, wanted, found)
     if refusal is not None:
         return refusal
     trouble = _quota_trouble(wanted, policy) or _tenant_trouble(client, wanted)
@@ -48,8 +57,14 @@ def reconcile_project(client: Client, project: Object, policy: Policy, ledger: L
     held = set_finalizer(client, project, present=True)
     if ledger is not None and held != project:
         ledger.expect(Ref.of(project), held)
-    written = _put_right(client, rules, found, ledger)
     fields = {"namespace": wanted.namespace}
+    namespace = found
+    if found is None and gives_namespaces(openshift):
+        namespace = ask_for_namespace(client, openshift, wanted)
+        if namespace is None:
+            message = f"Namespace {wanted.namespace} was asked for by a ProjectRequest and is not there yet."
+            return Status(False, "NamespaceRequested", message, fields=fields, retry=True)
+    written = _put_right(client, rules, namespace, ledger)
     if trouble is not None:  # the namespace exists: its baseline is kept up all the same
         return Status(False, trouble.reason, trouble.message, fields=fields)
     return Status(
@@ -89,11 +104,11 @@ def owns(project: Object, namespace: Object) -> bool:
     return recorded == metadata["name"] and names.FIELD_MANAGER_OPERATOR in managers
 
 
-def _refusal(project: Object, wanted: Project, found: Object | None) -> Status | None:
+def _refusal(openshift: OpenShift, project: Object, wanted: Project, found: Object | None) -> Status | None:
     """Why an existing namespace cannot be used, if so."""
     if found is None:
         return None
-    if not owns(project, found):
+    if not owns(project, found) and not asked_for(openshift, found):
         return Status(False, "NamespaceTaken", _taken_message(found), retry=True)
     if found["metadata"].get("deletionTimestamp"):
         message = f"Namespace {wanted.namespace} is being deleted; it is made anew once it is gone."
@@ -161,13 +176,13 @@ def _put_right(
     return tuple(written)
 
 
-def _finalize(client: Client, project: Object) -> Status:
+def _finalize(client: Client, openshift: OpenShift, project: Object) -> Status:
     """Delete the namespace that this Project owns, and let the Project go once it is gone."""
     if names.FINALIZER not in (project["metadata"].get("finalizers") or []):
         return Status(False, "Deleting", "Nothing is left to clean up.", gone=True)
     name = namespace_of(project["metadata"]["name"])
     namespace = client.get("v1", "Namespace", name)
-    if namespace is None or not owns(project, namespace):
+    if namespace is None or not (owns(project, namespace) or asked_for(openshift, namespace)):
         set_finalizer(client, project, present=False)
         return Status(False, "Deleted", "The Project's namespace is gone.", gone=True)
     if not namespace["metadata"].get("deletionTimestamp"):

@@ -11,18 +11,25 @@ from kubeop.domain.projects import Tenant
 from kubeop.domain.quotas import DEFAULT_PROJECT_QUOTA, Quota
 from kubeop.errors import InputError, QuantityError
 from kubeop.kube.client import Client
+from kubeop.kube.openshift import OpenShift
 from kubeop.operator.ledger import Ledger, Ref
-from kubeop.operator.status import Status, set_finalizer
+from kubeop.operator.openshift import drop_quota, keep_quota
+from kubeop.operator.status import Status, condition, set_finalizer
 
 SHOWN = 5  # names in a message
 
 
 def reconcile_tenant(
-    client: Client, tenant: Mapping[str, Any], projects: Iterable[Quota], ledger: Ledger | None = None
+    client: Client,
+    tenant: Mapping[str, Any],
+    projects: Iterable[Quota],
+    ledger: Ledger | None = None,
+    openshift: OpenShift | None = None,
 ) -> Status:
     """Judge one Tenant object, just read, with the quotas of its projects. Raises ClusterError."""
+    openshift = openshift or OpenShift(client)
     if tenant["metadata"].get("deletionTimestamp"):
-        return _finalize(client, tenant)
+        return _finalize(client, openshift, tenant)
     used = [quota.merged(DEFAULT_PROJECT_QUOTA) for quota in projects]
     fields = {"projects": len(used), "used": quotas.total(used).to_dict()}
     try:
@@ -37,14 +44,17 @@ def reconcile_tenant(
     held = set_finalizer(client, tenant, present=True)
     if ledger is not None and held != tenant:
         ledger.expect(Ref.of(tenant), held)
+    written = keep_quota(openshift, wanted, ledger)
+    seen = condition(tenant).get("observedGeneration") == tenant["metadata"].get("generation")
+    repaired = (written,) if written and seen else ()
     too_much = quotas.excess(quotas.total(used), wanted.quota)
     if too_much:
         message = f"The projects of tenant {name} ask for more than its quota: {', '.join(too_much)}."
-        return Status(False, "QuotaExceeded", message, fields=fields)
-    return Status(True, "Valid", f"Tenant {name} has {_count(len(used))}.", fields=fields)
+        return Status(False, "QuotaExceeded", message, fields=fields, repaired=repaired)
+    return Status(True, "Valid", f"Tenant {name} has {_count(len(used))}.", fields=fields, repaired=repaired)
 
 
-def _finalize(client: Client, tenant: Mapping[str, Any]) -> Status:
+def _finalize(client: Client, openshift: OpenShift, tenant: Mapping[str, Any]) -> Status:
     """Let the Tenant go once no Project names it. The list is read anew, for a cached one could miss a new Project."""
     if names.FINALIZER not in (tenant["metadata"].get("finalizers") or []):
         return Status(False, "Deleting", "Nothing is left to clean up.", gone=True)
@@ -55,6 +65,7 @@ def _finalize(client: Client, tenant: Mapping[str, Any]) -> Status:
         if (project.get("spec") or {}).get("tenantRef") == name
     )
     if not left:
+        drop_quota(openshift, name)
         set_finalizer(client, tenant, present=False)
         return Status(False, "Deleted", "The Tenant has no projects.", gone=True)
     shown = ", ".join(left[:SHOWN]) + (" and others" if len(left) > SHOWN else "")

@@ -19,8 +19,10 @@ from kubeop.kube.client import Client
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
 from kubeop.operator.engine import kopf
+from kubeop.operator.openshift import QUOTA_RESOURCE
 from kubeop.telemetry.logs import get_logger
 
+Resources = tuple[tuple[str, str, str, str], ...]
 # (kind, "ADDED" | "MODIFIED" | "DELETED" | None for what the first list found, the object)
 OnEvent = Callable[[str, str | None, Mapping[str, Any]], None]
 
@@ -65,7 +67,7 @@ def run_watches(client: Client, on_event: OnEvent, stop: threading.Event) -> Non
     while not stop.is_set():
         try:
             if _kinds_are_there(client):
-                asyncio.run(_watch(client.kubeconfig, on_event, stop))
+                asyncio.run(_watch(client.kubeconfig, _labelled(client), on_event, stop))
             else:
                 log.warning("the CRDs Tenant and Project are not installed yet")
         except ClusterError as error:
@@ -80,10 +82,17 @@ def _kinds_are_there(client: Client) -> bool:
     return all(client.find_resource(names.GROUP_VERSION, kind) for *_, kind in OWN_RESOURCES)
 
 
-async def _watch(kubeconfig: Kubeconfig, on_event: OnEvent, stop: threading.Event) -> None:
+def _labelled(client: Client) -> Resources:
+    """What carries the platform's label on this cluster: an OpenShift has one kind more."""
+    group, version, _, kind = QUOTA_RESOURCE
+    served = client.find_resource(f"{group}/{version}", kind)
+    return (*BASELINE_RESOURCES, QUOTA_RESOURCE) if served else BASELINE_RESOURCES
+
+
+async def _watch(kubeconfig: Kubeconfig, labelled: Resources, on_event: OnEvent, stop: threading.Event) -> None:
     await kopf.operator(
-        registry=_registry(kubeconfig, on_event),
-        settings=_settings(),
+        registry=_registry(kubeconfig, labelled, on_event),
+        settings=_settings(labelled),
         standalone=True,
         clusterwide=True,
         # Without one, the engine asks for the user's name, and a container's UID has none.
@@ -92,7 +101,7 @@ async def _watch(kubeconfig: Kubeconfig, on_event: OnEvent, stop: threading.Even
     )
 
 
-def _settings() -> kopf.OperatorSettings:
+def _settings(labelled: Resources) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.process.ultimate_exiting_timeout = None  # ending the process is not the engine's business
     settings.posting.enabled = False
@@ -107,12 +116,12 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 5
     settings.networking.request_timeout = 60
     settings.networking.error_backoffs = Backoffs()
-    for group, version, plural, _ in BASELINE_RESOURCES:
+    for group, version, plural, _ in labelled:
         settings.watching.label_selectors[group, version, plural] = f"{names.LABEL_MANAGED_BY}={names.PLATFORM}"
     return settings
 
 
-def _registry(kubeconfig: Kubeconfig, on_event: OnEvent) -> kopf.OperatorRegistry:
+def _registry(kubeconfig: Kubeconfig, labelled: Resources, on_event: OnEvent) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
     credentials = Credentials(kubeconfig)
 
@@ -120,7 +129,7 @@ def _registry(kubeconfig: Kubeconfig, on_event: OnEvent) -> kopf.OperatorRegistr
     def login(**_: Any) -> kopf.ConnectionInfo:
         return _connection(kubeconfig, credentials)
 
-    for group, version, plural, kind in (*OWN_RESOURCES, *BASELINE_RESOURCES):
+    for group, version, plural, kind in (*OWN_RESOURCES, *labelled):
         kopf.on.event(group, version, plural, id=plural, registry=registry)(_handler(kind, on_event))
     return registry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 import sys
@@ -10,12 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from operator_helpers import Operator, Start, eventually, ports, projects_of, tenant_object
 
 from kubeop import devcluster, names
 from kubeop.errors import ApiError
 from kubeop.kube.client import Client
 from kubeop.manifests.crds import crds
+from kubeop.manifests.operator import operator
+
+RBAC = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
 
 @contextmanager
@@ -101,3 +106,32 @@ def release(kube: Client, kind: str, name: str) -> None:
     except ApiError as error:
         if error.status != 404:
             raise
+
+
+@pytest.fixture
+def account(kube: Client, platform: None) -> Iterator[str]:
+    """A ServiceAccount with just the manifests' rights, under a name of its own."""
+    name = f"{names.OPERATOR}-{secrets.token_hex(3)}"
+    text = json.dumps(operator(image="unused", pull_policy="Never", version="test"))
+    objects = [item for item in json.loads(text.replace(names.OPERATOR, name)) if item["kind"] in RBAC]
+    for item in objects:
+        kube.create(item)
+    yield name
+    for item in objects:
+        metadata = item["metadata"]
+        kube.delete(item["apiVersion"], item["kind"], metadata["name"], metadata.get("namespace"))
+
+
+@pytest.fixture
+def limited(kube: Client, cluster: devcluster.Cluster, account: str, tmp_path: Path) -> Path:
+    """A kubeconfig with a token of that ServiceAccount."""
+    token = kube.request(
+        "POST",
+        f"/api/v1/namespaces/{names.PLATFORM_NAMESPACE}/serviceaccounts/{account}/token",
+        body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}},
+    )["status"]["token"]
+    document = yaml.safe_load(cluster.kubeconfig.read_text())
+    document["users"][0]["user"] = {"token": token}
+    path = tmp_path / "limited"
+    path.write_text(yaml.safe_dump(document))
+    return path

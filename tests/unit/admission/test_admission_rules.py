@@ -314,6 +314,21 @@ def test_only_the_platform_makes_project_namespaces(obj, state):
     assert told(ask_namespace(obj, user=OPERATOR), state) == []
 
 
+def test_on_an_openshift_its_api_server_makes_those_that_the_operator_asked_for(state):
+    server = User("system:serviceaccount:openshift-apiserver:x", ("system:serviceaccounts:openshift-apiserver",))
+    requested = namespace(NAMESPACE)
+    requested["metadata"]["annotations"] = {"openshift.io/requester": OPERATOR.username}
+    assert told(ask_namespace(requested, user=server), state) == []
+    assert "only the platform" in told(ask_namespace(requested), state)[0]
+    labelled = namespace(NAMESPACE, "acme", "shop")
+    labelled["metadata"]["annotations"] = requested["metadata"]["annotations"]
+    assert "only the platform" in told(ask_namespace(labelled, user=server), state)[0]
+    assert "only the platform" in told(ask_namespace(requested, old=labelled, user=server), state)[0]
+    requested["metadata"]["annotations"] = {"openshift.io/requester": "alice"}
+    assert "only the platform" in told(ask_namespace(requested, user=server), state)[0]
+    assert told(ask_namespace(labelled, old=namespace(NAMESPACE), user=OPERATOR), state) == []
+
+
 def test_those_whom_the_policy_names_may_make_them_too(state):
     state.policy = Policy(admin_groups=("ops",), admin_users=("bob",))
     obj = namespace(NAMESPACE, "acme", "shop")
