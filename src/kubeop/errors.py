@@ -14,6 +14,7 @@ KubeopError
 ├── TokenError              a JWT that is missing, expired, or not ours
 ├── ClusterError            a Kubernetes API server
 │   ├── ClusterUnreachable  it does not answer, or not as itself
+│   │   └── ApplyInterrupted  the same, after some of many objects were applied
 │   ├── ApiError            it answered with an error status
 │   │   └── ApplyConflict   another field manager owns a field that we want to set
 │   ├── ApplyFailed         some objects of many could not be applied, and why
@@ -85,6 +86,15 @@ class ApiError(ClusterError):
         super().__init__(message, hint=hint)
         self.status = status
         self.reason = reason
+
+
+class ApplyInterrupted(ClusterUnreachable):
+    """The API server was lost in the middle. `failures`: the errors before that; `result`: what was done."""
+
+    def __init__(self, message: str, *, failures: tuple[KubeopError, ...], result: object, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.failures = failures
+        self.result = result
 
 
 class ApplyConflict(ApiError):

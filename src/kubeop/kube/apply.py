@@ -6,16 +6,26 @@ only what depends on it. A dry run takes the same way, with the server's own dry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from kubeop.errors import ApiError, ApplyFailed, ClusterError, ClusterUnreachable, KubeopError
+from kubeop.errors import (
+    ApiError,
+    ApplyFailed,
+    ApplyInterrupted,
+    ClusterError,
+    ClusterUnreachable,
+    InputError,
+    KubeopError,
+    WaitError,
+)
 from kubeop.kube import prune as pruning
 from kubeop.kube.changes import Action, ApplyResult, Change, shown_pair
 from kubeop.kube.client import Client, Object, label
 from kubeop.kube.compare import touched
+from kubeop.kube.given import CRD, brings
 from kubeop.kube.parallel import in_parallel
-from kubeop.kube.plan import CRD, LAST_STAGE, NAMESPACE, STAGES, Plan, Step, compare, prepare, resolve
+from kubeop.kube.plan import LAST_STAGE, NAMESPACE, STAGES, Plan, Step, compare, prepare, resolve
 from kubeop.kube.prune import Prune
 from kubeop.kube.wait import wait_ready
 
@@ -24,6 +34,7 @@ __all__ = ["ApplyResult", "Change", "Progress", "Prune", "apply"]
 Progress = Callable[[Change, int, int], None]  # the change, how many objects are done, of how many
 
 _CRD_SECONDS = 30.0
+_SECOND_LOOK_SECONDS = 1.0
 _SHOWN_FAILURES = 10
 
 
@@ -37,21 +48,32 @@ def apply(
     prune: Prune | None = None,
     progress: Progress | None = None,
     workers: int = 8,
+    unread: Sequence[KubeopError] = (),
 ) -> ApplyResult:
     """Bring the cluster to what `objects` say and tell what changed; a second call changes nothing.
 
     `force` takes fields over from other managers. `prune` then deletes what has its label and is not among the objects,
-    unless something failed. Raises InputError for what is no object, ApplyFailed when some objects could not be applied
-    (the others were), ClusterUnreachable when the server is lost. Running again finishes the work.
+    unless something failed. `unread`: why further objects could not be read; they count as failed.
+    Raises ApplyFailed when some objects could not be applied (the others were), ClusterUnreachable when the server is
+    lost: ApplyInterrupted when that was after the first change. Running again finishes the work.
     """
     plan = prepare(client, objects)
+    if prune is not None and not plan.total and not unread:
+        raise InputError(
+            f"No object is given, so that pruning would delete everything with {prune.label_selector}.",
+            hint="Delete it by hand if this is what you want.",
+        )
     compare(client, plan.steps, field_manager, workers)
     run = _Run(client, plan, field_manager, force, dry_run, progress, workers)
-    for stage in STAGES:
-        run.stage(stage)
-    if prune is not None and not run.failures:
-        run.prune(prune)
-    return run.result()
+    run.failures |= {index - len(unread): error for index, error in enumerate(unread)} | plan.faults
+    try:
+        for stage in STAGES:
+            run.stage(stage)
+        if prune is not None and not run.failures:
+            run.prune(prune)
+    except ClusterUnreachable as error:
+        raise run.interrupted(error) from error
+    return run.result(unpruned=prune is not None)
 
 
 class _Run:
@@ -78,6 +100,8 @@ class _Run:
         self._deleted: list[Change] = []
         self._missing: set[str] = set()  # namespaces that are wanted and not there yet
         self._broken: set[str] = set()  # namespaces that could not be made
+        self._unserved: set[tuple[str, str]] = set()  # kinds whose CRD could not be made
+        self._lost: ClusterUnreachable | None = None
         self.failures: dict[int, KubeopError] = {}
 
     def stage(self, stage: int) -> None:
@@ -86,12 +110,11 @@ class _Run:
         if stage == LAST_STAGE and self.failures:
             self._hold_back(steps)
         for step in steps:
-            if step.error is None and step.namespace in self._broken:
-                step.error = ClusterError(f"{label(step.obj)} is not applied, for its namespace could not be.")
-        if any(step.resource is None and step.error is None for step in steps) and not self._dry_run:
-            # Kinds that a CRD of stage 0 has brought since the plan was made.
-            resolve(self._client, steps, set())
-            compare(self._client, [step for step in steps if self._late(step)], self._field_manager, self._workers)
+            step.error = step.error or self._obstacle(step)
+        late = [step for step in steps if step.resource is None and step.error is None]
+        if late and not self._dry_run:  # of kinds that a CRD of stage 0 has brought since the plan was made
+            resolve(self._client, late, set())
+            compare(self._client, late, self._field_manager, self._workers)
         todo = []
         for step in steps:
             if step.error is not None:
@@ -108,12 +131,15 @@ class _Run:
 
     def prune(self, prune: Prune) -> None:
         """Delete what is no longer wanted."""
-        wanted = {(*step.group_kind, step.namespace, step.name) for step in self._plan.steps}
-        for obj in list(pruning.candidates(self._client, prune, wanted)):
+        wanted = {step.key for step in self._plan.steps}
+        found, refused = pruning.candidates(self._client, prune, wanted)
+        for error in refused:
+            self._add(error)
+        for obj in found:
             try:
                 pruning.delete(self._client, obj, dry_run=self._dry_run)
             except ApiError as error:
-                self.failures[len(self._plan.steps) + len(self.failures)] = error
+                self._add(error)
                 continue
             metadata = obj["metadata"]
             before, _ = shown_pair(obj, None)
@@ -123,17 +149,46 @@ class _Run:
             self._deleted.append(change)
             self._report(change)
 
-    def result(self) -> ApplyResult:
+    def result(self, *, unpruned: bool) -> ApplyResult:
         """What was done. Raises ApplyFailed when some of it was not."""
-        ordered = tuple(self._changes[index] for index in sorted(self._changes))
-        result = ApplyResult((*ordered, *self._deleted), dry_run=self._dry_run)
         if self.failures:
-            failures = tuple(self.failures[index] for index in sorted(self.failures))
-            raise _failed(failures, result, len(self._plan.steps))
-        return result
+            total = len(self.failures.keys() | self._changes.keys())
+            raise _failed(self._ordered(), self._done_so_far(), total, unpruned=unpruned and not self._deleted)
+        return self._done_so_far()
 
-    def _late(self, step: Step) -> bool:
-        return step.error is None and step.live is None and not step.settled
+    def interrupted(self, error: ClusterUnreachable) -> ClusterUnreachable:
+        """The error for a server that is lost, with what was done before."""
+        result = self._done_so_far()
+        changed = sum(change.action != "unchanged" for change in result.changes)
+        failed = f" {len(self.failures)} failed before that: {_told(self._ordered())}" if self.failures else ""
+        done = f" {changed} objects were applied before that." if changed and not self._dry_run else ""
+        return ApplyInterrupted(
+            f"{error.message}{done}{failed}",
+            failures=self._ordered(),
+            result=result,
+            hint=f"{error.hint} Running again finishes.",
+        )
+
+    def _done_so_far(self) -> ApplyResult:
+        ordered = tuple(self._changes[index] for index in sorted(self._changes))
+        return ApplyResult((*ordered, *self._deleted), dry_run=self._dry_run)
+
+    def _ordered(self) -> tuple[KubeopError, ...]:
+        return tuple(self.failures[index] for index in sorted(self.failures))
+
+    def _add(self, error: KubeopError) -> None:
+        """A failure of something that is not among the objects."""
+        self.failures[self._plan.total + len(self.failures)] = error
+
+    def _obstacle(self, step: Step) -> KubeopError | None:
+        """What has failed that this object needs."""
+        if step.namespace in self._broken:
+            needed = "its namespace"
+        elif step.resource is None and step.kind in self._unserved:
+            needed = "the CustomResourceDefinition of its kind"
+        else:
+            return None
+        return ClusterError(f"{label(step.obj)} is not applied, for {needed} could not be.")
 
     def _hold_back(self, steps: list[Step]) -> None:
         """A webhook whose service did not come up would block the whole cluster."""
@@ -142,31 +197,33 @@ class _Run:
                 step.error = ClusterError(f"{label(step.obj)} is not applied, for other objects failed before it.")
 
     def _send(self, todo: list[Step]) -> None:
-        try:
-            for step, action, after in in_parallel(self._one, todo, self._workers):
-                if step.error is not None:
-                    self._fail(step, step.error)
-                else:
-                    self._done(step, action, after)
-        except ClusterUnreachable as error:
-            changed = sum(change.action != "unchanged" for change in self._changes.values())
-            done = f" {changed} objects were applied before that." if changed and not self._dry_run else ""
-            raise ClusterUnreachable(f"{error.message}{done}", hint=f"{error.hint} Running again finishes.") from error
+        for step, action, after in in_parallel(self._one, todo, self._workers):
+            if step.error is not None:
+                self._fail(step, step.error)
+            elif action is not None:
+                self._done(step, action, after)
+        if self._lost is not None:
+            raise self._lost
 
-    def _one(self, step: Step) -> tuple[Step, Action, Object | None]:
-        """Apply one object; its own failure goes into the step."""
+    def _one(self, step: Step) -> tuple[Step, Action | None, Object | None]:
+        """Apply one object; its own failure goes into the step. No action when the server is lost."""
+        if self._lost is not None:
+            return step, None, None
         if self._dry_run and step.live is None and (step.resource is None or step.namespace in self._missing):
             return step, "create", step.obj  # the server cannot try what has no kind or namespace yet
         try:
             created, after = self._client.apply_patch(
                 step.obj, field_manager=self._field_manager, force=self._force, dry_run=self._dry_run
             )
+        except ClusterUnreachable as error:  # what the other threads have done is still told
+            self._lost = error
+            return step, None, None
         except ApiError as error:
             step.error = error
-            return step, "unchanged", None
+            return step, None, None
         except (TypeError, ValueError) as error:
             step.error = ClusterError(f"{label(step.obj)} cannot be written as JSON: {error}.")
-            return step, "unchanged", None
+            return step, None, None
         if created or step.live is None:
             return step, "create", step.obj
         return step, "update" if touched(step.live, after, self._field_manager) else "unchanged", after
@@ -187,28 +244,46 @@ class _Run:
     def _report(self, change: Change) -> None:
         if self._progress is not None:
             done = len(self._changes) + len(self._deleted) + len(self.failures)
-            self._progress(change, done, len(self._plan.steps) + len(self._deleted))
+            self._progress(change, done, self._plan.total + len(self._deleted))
 
     def _fail(self, step: Step, error: KubeopError) -> None:
         self.failures[step.index] = error
         if step.group_kind == NAMESPACE:
             self._broken.add(step.name)
+        self._unserved |= brings(step.obj)
 
     def _establish(self, steps: list[Step]) -> None:
         """Wait until the new kinds are served, or their objects would be refused."""
-        definitions = [step.obj for step in steps if step.error is None and step.group_kind == CRD]
+        made = [step for step in steps if step.error is None and step.group_kind == CRD]
         try:
-            wait_ready(self._client, definitions, _CRD_SECONDS)
-        except ClusterError as error:
-            self.failures[steps[0].index] = error
+            wait_ready(self._client, [step.obj for step in made], _CRD_SECONDS)
+        except WaitError:
+            for step in made:  # which of them it is
+                try:
+                    wait_ready(self._client, [step.obj], _SECOND_LOOK_SECONDS)
+                except WaitError as error:
+                    self._fail(step, error)
         self._client.forget_resources()
 
 
-def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int) -> ApplyFailed:
-    shown = [error.message for error in failures[:_SHOWN_FAILURES]]
-    if len(failures) > len(shown):
-        shown.append(f"And {len(failures) - len(shown)} more.")
-    hints = list(dict.fromkeys(error.hint for error in failures[:_SHOWN_FAILURES] if error.hint))
-    head = f"{len(failures)} of {total} objects {'would fail' if result.dry_run else 'could not be applied'}"
-    message = f"{head} (the others: {result.summary()}): {' '.join(shown)}" if total > 1 else shown[0]
-    return ApplyFailed(message, failures=failures, result=result, hint=" ".join(hints))
+def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int, *, unpruned: bool) -> ApplyFailed:
+    message = failures[0].message
+    if total > 1:
+        others = f" (the others: {result.summary()})" if result.changes else ""
+        cannot = "would fail" if result.dry_run else "could not be applied"
+        message = f"{len(failures)} of {total} objects {cannot}{others}: {_told(failures)}"
+    hints = {error.hint for error in failures[:_SHOWN_FAILURES]}
+    hint = hints.pop() if len(hints) == 1 else ""
+    if unpruned:
+        hint = f"{hint} Nothing is pruned until all are applied.".strip()
+    return ApplyFailed(message, failures=failures, result=result, hint=hint)
+
+
+def _told(failures: tuple[KubeopError, ...]) -> str:
+    """The first failures, each with its own hint unless all have the same."""
+    first = failures[:_SHOWN_FAILURES]
+    alike = len({error.hint for error in first}) == 1
+    told = [error.message if alike else str(error) for error in first]
+    if len(failures) > len(first):
+        told.append(f"And {len(failures) - len(first)} more.")
+    return " ".join(told)

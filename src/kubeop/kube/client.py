@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from kubeop.errors import ApiError, ClusterUnreachable
 from kubeop.kube import kubeconfig as kubeconfigs
+from kubeop.kube import wire
 from kubeop.kube.discovery import Discovery, Resource, unknown_kind
 from kubeop.kube.kubeconfig import Kubeconfig
 from kubeop.kube.status import to_error
@@ -112,7 +113,7 @@ class Client:
         idempotent: bool | None = None,
     ) -> Response:
         """Any call: the answer as it is, whatever its status. Raises ClusterUnreachable."""
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else wire.encoded(body)
         return self._transport.request(
             method, path, query=query, body=data, content_type=content_type, idempotent=idempotent
         )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kubeop.errors import ApiError, InputError, KubeopError
+from kubeop.kube import given
 from kubeop.kube.client import Client, Object, label
 from kubeop.kube.compare import settled
 from kubeop.kube.discovery import Resource, unknown_kind
+from kubeop.kube.given import CRD
 from kubeop.kube.parallel import in_parallel
 
-CRD = ("apiextensions.k8s.io", "CustomResourceDefinition")
 NAMESPACE = ("", "Namespace")
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
 _BASE = frozenset(
@@ -43,6 +43,8 @@ _LAST = frozenset(
 STAGES = range(6)  # CRDs, namespaces, what workloads need, role bindings, the rest, what intercepts the API
 LAST_STAGE = STAGES[-1]
 
+_REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")  # conditions of a namespace on its way out
+
 _FEW_OBJECTS = 3  # up to so many of a kind are read one by one, so that a large cluster is not listed for them
 _FEW_NAMESPACES = 5  # up to so many namespaces are listed one by one
 
@@ -62,7 +64,17 @@ class Step:
     @property
     def group_kind(self) -> tuple[str, str]:
         """The API group, empty for the core one, and the kind."""
-        return self.obj["apiVersion"].rpartition("/")[0], self.obj["kind"]
+        return given.group_kind(self.obj)
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """The apiVersion and the kind."""
+        return self.obj["apiVersion"], self.obj["kind"]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Group, kind, namespace and name."""
+        return (*self.group_kind, self.namespace, self.name)
 
     @property
     def namespace(self) -> str:
@@ -77,64 +89,96 @@ class Step:
 
 @dataclass
 class Plan:
-    """All steps, by the index of the object; `pending`: kinds that a CRD among the objects still has to bring."""
+    """All steps; `pending`: kinds (apiVersion, kind) that a CRD among the objects still has to bring.
+
+    `faults`: what is wrong with objects that are none, by their index.
+    """
 
     steps: list[Step] = field(default_factory=list)
     pending: set[tuple[str, str]] = field(default_factory=set)
+    faults: dict[int, KubeopError] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """How many objects were given."""
+        return len(self.steps) + len(self.faults)
 
 
 def prepare(client: Client, objects: Iterable[Mapping[str, Any]]) -> Plan:
-    """Check the objects and find out where each lives. Raises InputError for what is no Kubernetes object."""
-    flat = list(_flat(objects))
+    """Check the objects and find out where each lives."""
     plan = Plan()
-    for index, obj in enumerate(flat):
-        _check(obj, index)
-        copy = _cleaned(obj)
-        step = Step(index, copy, 0)
-        step.stage = _stage(*step.group_kind)
-        plan.steps.append(step)
-        if step.group_kind == CRD:
-            spec = obj.get("spec") or {}
-            plan.pending.add((str(spec.get("group")), str((spec.get("names") or {}).get("kind"))))
+    for index, obj in enumerate(given.checked(objects)):
+        if isinstance(obj, InputError):
+            plan.faults[index] = obj
+            continue
+        plan.steps.append(Step(index, obj, _stage(*given.group_kind(obj))))
+        plan.pending |= given.brings(obj)
     resolve(client, plan.steps, plan.pending)
-    _refuse_twins(plan.steps)
+    for step in _twins(plan.steps):
+        step.error = InputError(f"{label(step.obj)} is given more than once.", hint="Keep one of them.")
     return plan
 
 
 def resolve(client: Client, steps: Iterable[Step], pending: set[tuple[str, str]]) -> None:
-    """Find each step's resource. A kind that nobody serves is that object's error, unless it is `pending`."""
+    """Find each step's resource. A kind that nobody serves is that object's error, unless it is `pending`.
+
+    So is an API group whose server is down. Raises ApiError for credentials that are refused, ClusterUnreachable.
+    """
+    down: dict[str, ApiError] = {}  # asked once each, for that takes its time
     for step in steps:
         if step.resource is not None or step.error is not None:
             continue
         api_version, kind = step.obj["apiVersion"], step.obj["kind"]
-        step.resource = client.find_resource(api_version, kind)
-        if step.resource is None:
-            if step.group_kind not in pending:
-                unknown = unknown_kind(api_version, kind, client.host)
-                step.error = ApiError(
-                    f"{label(step.obj)}: {unknown.message}", status=404, reason=unknown.reason, hint=unknown.hint
-                )
-            continue
-        metadata = step.obj["metadata"]
-        if not step.resource.namespaced:
-            metadata.pop("namespace", None)
-        elif not metadata.get("namespace"):
-            metadata["namespace"] = client.kubeconfig.namespace
+        if api_version not in down:
+            try:
+                step.resource = client.find_resource(api_version, kind)
+            except ApiError as error:
+                if error.status == 401:
+                    raise
+                down[api_version] = error
+        if api_version in down:
+            step.error = _of(step, down[api_version])
+        elif step.resource is None:
+            if (api_version, kind) not in pending:
+                step.error = _of(step, unknown_kind(api_version, kind, client.host))
+        else:
+            _place(step, step.resource, client)
+
+
+def _place(step: Step, resource: Resource, client: Client) -> None:
+    metadata = step.obj["metadata"]
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+    elif not metadata.get("namespace"):
+        metadata["namespace"] = client.kubeconfig.namespace
+
+
+def _of(step: Step, error: ApiError) -> ApiError:
+    """An error that concerns a whole kind or group, as that of one object."""
+    return ApiError(f"{label(step.obj)}: {error.message}", status=error.status, reason=error.reason, hint=error.hint)
 
 
 def compare(client: Client, steps: Iterable[Step], field_manager: str, workers: int) -> None:
     """Read what is live of these steps and settle each: nothing to do, differs, or not there.
 
-    Raises ClusterUnreachable, and ApiError for what concerns more than one object.
+    A kind that cannot be read is the error of each of its objects. Raises ClusterUnreachable.
     """
     by_resource: dict[Resource, dict[tuple[str, str], Step]] = defaultdict(dict)
     for step in steps:
         if step.resource is not None and step.error is None:
             by_resource[step.resource][step.namespace, step.name] = step
     for _ in in_parallel(
-        lambda item: _read(client, item[0], item[1], field_manager), list(by_resource.items()), workers
+        lambda item: _read_kind(client, item[0], item[1], field_manager), list(by_resource.items()), workers
     ):
         pass
+
+
+def _read_kind(client: Client, resource: Resource, wanted: dict[tuple[str, str], Step], field_manager: str) -> None:
+    try:
+        _read(client, resource, wanted, field_manager)
+    except ApiError as error:
+        for step in wanted.values():
+            step.error, step.live, step.settled = step.error or _of(step, error), None, False
 
 
 def _read(client: Client, resource: Resource, wanted: dict[tuple[str, str], Step], field_manager: str) -> None:
@@ -204,7 +248,7 @@ def _read_pages(pages: Iterator[tuple[list[Object], str]], wanted: dict[tuple[st
 def _meet(step: Step, live: Object, manager: str) -> None:
     if live["metadata"].get("deletionTimestamp"):
         step.error = ApiError(
-            f"{label(step.obj)} is being deleted.",
+            f"{label(step.obj)} is being deleted{_held(live)}.",
             status=409,
             reason="Terminating",
             hint="Wait until it is gone, then run again.",
@@ -215,53 +259,19 @@ def _meet(step: Step, live: Object, manager: str) -> None:
         step.live = live
 
 
-def _flat(objects: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The objects with the contents of `kind: List` in the place of the list."""
-    for obj in objects:
-        if (
-            isinstance(obj, Mapping)
-            and str(obj.get("kind", "")).endswith("List")
-            and isinstance(obj.get("items"), list)
-        ):
-            yield from _flat(obj["items"])
-        else:
-            yield obj
-
-
-def _check(obj: object, index: int) -> None:
-    where = f"Object {index + 1}"
-    if not isinstance(obj, Mapping):
-        raise InputError(
-            f"{where} is {type(obj).__name__}, not a Kubernetes object.", hint="Give it apiVersion and kind."
-        )
-    for name in ("apiVersion", "kind"):
-        if not obj.get(name) or not isinstance(obj[name], str):
-            raise InputError(f"{where} ({label(obj)}) has no {name}.", hint=f"Give it {name} as a text.")
-    metadata = obj.get("metadata")
-    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
-        generated = isinstance(metadata, Mapping) and metadata.get("generateName")
-        hint = "Applying needs a fixed name: generateName makes another one each time." if generated else "Name it."
-        raise InputError(f"{where}, a {obj['kind']}, has no metadata.name.", hint=hint)
-
-
-def _cleaned(obj: Mapping[str, Any]) -> Object:
-    """A copy without what the server writes itself; a Secret's stringData, which it never shows again, as data."""
-    copy = dict(obj)
-    metadata = dict(obj["metadata"])
-    for name in ("creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"):
-        metadata.pop(name, None)
-    copy["metadata"] = metadata
-    if not copy.get("status", True):
-        del copy["status"]
-    if (copy["apiVersion"], copy["kind"]) == ("v1", "Secret") and "stringData" in copy:
-        texts = copy.pop("stringData")
-        if texts:
-            copy["data"] = {**(copy.get("data") or {}), **_encoded(texts)}
-    return copy
-
-
-def _encoded(texts: Mapping[str, Any]) -> dict[str, str]:
-    return {key: base64.b64encode(str(value).encode()).decode() for key, value in texts.items()}
+def _held(live: Object) -> str:
+    """What an object that is being deleted still waits for."""
+    conditions = (live.get("status") or {}).get("conditions") or []
+    remaining = [
+        str(one.get("message"))
+        for one in conditions
+        if one.get("status") == "True"
+        and one.get("type") in ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
+    ]
+    if remaining:
+        return f" ({'; '.join(remaining)})"
+    finalizers = live["metadata"].get("finalizers")
+    return f" and waits for {', '.join(finalizers)}" if finalizers else ""
 
 
 def _stage(group: str, kind: str) -> int:
@@ -277,10 +287,7 @@ def _stage(group: str, kind: str) -> int:
     return LAST_STAGE if builtin and kind in _LAST else 4
 
 
-def _refuse_twins(steps: Iterable[Step]) -> None:
-    seen: set[tuple[str, str, str, str]] = set()
-    for step in steps:
-        key = (*step.group_kind, step.namespace, step.name)
-        if key in seen:
-            raise InputError(f"{label(step.obj)} is given twice.", hint="Keep one of the two.")
-        seen.add(key)
+def _twins(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps whose object is given more than once: nobody can say which one is meant."""
+    counts = Counter(step.key for step in steps)
+    return (step for step in steps if counts[step.key] > 1)

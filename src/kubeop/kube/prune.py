@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from kubeop.errors import InputError
+from kubeop.errors import ApiError, InputError
 from kubeop.kube.client import Client, Object
 
 Key = tuple[str, str, str, str]  # group, kind, namespace, name
@@ -49,22 +49,35 @@ class Prune:
             )
 
 
-def candidates(client: Client, prune: Prune, wanted: Collection[Key]) -> Iterator[Object]:
-    """The live objects that would be deleted. Kinds that the server does not have are passed over."""
+def candidates(client: Client, prune: Prune, wanted: Collection[Key]) -> tuple[list[Object], list[ApiError]]:
+    """The live objects that would be deleted, and why a kind could not be read.
+
+    Kinds that the server does not have are passed over.
+    """
+    found: list[Object] = []
+    refused: list[ApiError] = []
     for api_version, kind in prune.kinds:
-        resource = client.find_resource(api_version, kind)
-        if resource is None:
-            continue
-        places: tuple[str | None, ...] = (prune.namespaces if resource.namespaced else ()) or (None,)
-        group = api_version.rpartition("/")[0]
-        for place in places:
-            for obj in client.list(api_version, kind, place, label_selector=prune.label_selector):
-                metadata = obj["metadata"]
-                key = (group, kind, metadata.get("namespace", ""), metadata["name"])
-                # What a controller made from an object of ours may carry its labels: it goes with its owner.
-                owned = any(owner.get("controller") for owner in metadata.get("ownerReferences") or [])
-                if key not in wanted and not owned and not metadata.get("deletionTimestamp"):
-                    yield obj
+        try:
+            found += _of_kind(client, prune, wanted, api_version, kind)
+        except ApiError as error:
+            refused.append(error)
+    return found, refused
+
+
+def _of_kind(client: Client, prune: Prune, wanted: Collection[Key], api_version: str, kind: str) -> Iterator[Object]:
+    resource = client.find_resource(api_version, kind)
+    if resource is None:
+        return
+    places: tuple[str | None, ...] = (prune.namespaces if resource.namespaced else ()) or (None,)
+    group = api_version.rpartition("/")[0]
+    for place in places:
+        for obj in client.list(api_version, kind, place, label_selector=prune.label_selector):
+            metadata = obj["metadata"]
+            key = (group, kind, metadata.get("namespace", ""), metadata["name"])
+            # What a controller made from an object of ours may carry its labels: it goes with its owner.
+            owned = any(owner.get("controller") for owner in metadata.get("ownerReferences") or [])
+            if key not in wanted and not owned and not metadata.get("deletionTimestamp"):
+                yield obj
 
 
 def delete(client: Client, obj: Object, *, dry_run: bool) -> None:

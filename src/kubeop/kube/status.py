@@ -11,6 +11,10 @@ _MAX_CHARACTERS = 600  # a Status message can hold a whole rejected object
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
 _INVALID_VALUE = re.compile(r"Invalid value: (.*): ([^:]+)", re.DOTALL)
 _MAX_VALUE = 80
+_RBAC = re.compile(r'User "[^"]*" cannot ')
+_FORBIDDEN = re.compile(r'^\S+ "[^"]*" is forbidden: ')
+_TYPED = re.compile(r"^failed to (?:create typed patch object|convert new object) \([^)]*\)(?: to proper version)?: ")
+_OTHER_TYPE = re.compile(r"got &(?:value\.valueUnstructured)?\{.*\}", re.DOTALL)
 _SUBJECT = {"apply": "applied", "delete": "deleted", "create": "created", "get": "read", "list": "listed"}
 
 
@@ -27,8 +31,8 @@ def to_error(status: int, body: Any, what: str, verb: str, host: str) -> ApiErro
             reason=reason,
             hint="Leave these fields out, or take them over by force.",
         )
-    message = _invalid(causes) if status == 422 and causes else str(found.get("message") or "")
-    message = _cut(message) or f"HTTP {status} and no word from Kubernetes"
+    told = _invalid(causes) if status == 422 and causes else _plain(str(found.get("message") or ""))
+    message = _cut(told) or f"HTTP {status} and no word from Kubernetes"
     sentence = f"{what} cannot be {_SUBJECT.get(verb, verb)} at {host}: {message}"
     hint = _hint(status, reason, message, causes) if found else "Is it the API server that answers, and by https://?"
     return ApiError(sentence.rstrip(".") + ".", status=status, reason=reason, hint=hint)
@@ -42,8 +46,17 @@ def _invalid(causes: list[dict[str, Any]]) -> str:
         found = _INVALID_VALUE.fullmatch(message)
         if found and len(found[1]) > _MAX_VALUE:
             message = found[2]
-        parts.append(f"{cause.get('field', '')}: {message}")
+        field = str(cause.get("field") or "").removeprefix("[]")
+        parts.append(f"{field}: {message}" if field else message)
     return "; ".join(dict.fromkeys(parts))
+
+
+def _plain(message: str) -> str:
+    """The server's words without what is said already, and without a value of another type: it may be a secret."""
+    message = _OTHER_TYPE.sub("got another type", _TYPED.sub("", message))
+    if not _RBAC.search(message):
+        message = _FORBIDDEN.sub("", message)
+    return message.removeprefix(": ")
 
 
 def _conflicts(causes: list[dict[str, Any]]) -> str:
@@ -60,25 +73,42 @@ def _conflicts(causes: list[dict[str, Any]]) -> str:
 
 _HINTS = {
     401: "The credentials are missing, wrong or expired: log in again.",
+    403: "The API server's admission forbids it, whatever the user's rights: change what it names.",
     413: "The object is too large: keep big content outside, or split it.",
     429: "The API server asks for less: try again later, with fewer workers.",
     502: "A proxy before the API server has no answer from it: try again.",
     503: "The API server is starting, stopping or overloaded: try again.",
     504: "The API server is overloaded: try again.",
 }
+# Words of the API server, and what to do then; the first that is found counts.
+_SAID = (
+    ("immutable", "This field cannot be changed in place: delete the object, or give the new one another name."),
+    ("conversion webhook", "The webhook that converts between versions must answer: see its Service and pods."),
+    ("failed calling webhook", "The webhook must answer: see its Service and pods, or who made its configuration."),
+    ("ValidatingAdmissionPolicy", "Change what the policy asks for."),
+    ("exceeded quota", "Ask for less, or raise the namespace's ResourceQuota."),
+    ("failed quota", "Give every container the requests and limits that the namespace's ResourceQuota counts."),
+    ("violates PodSecurity", "Set in the pod what is listed: the namespace's Pod Security level asks for it."),
+    ("usage per", "Change requests and limits to what the namespace's LimitRange allows."),
+    ("RBAC permissions not currently held", "Who grants rights must have them: apply it as a user who does."),
+    ("request is too large", "The object is too large: keep big content outside, or split it."),
+    ("may not be more than", "The object is too large: keep big content outside, or split it."),
+    ("illegal base64", "The data of a Secret is base64: plain text goes under stringData."),
+    ("got another type", "Correct the type: a text that looks like a number, or as true or false, needs quotes."),
+    ("field not declared in schema", "Correct the name of the field, or its place."),
+)
 
 
 def _hint(status: int, reason: str, message: str, causes: list[dict[str, Any]]) -> str:
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return "Wait until the namespace is gone, then run again."
-    if "immutable" in message:
-        return "This field cannot be changed in place: delete the object, or give the new one another name."
     if "admission webhook" in message and "denied" in message:
         return "Change what the webhook asks for."
-    if "exceeded quota" in message:
-        return "Ask for less, or raise the namespace's ResourceQuota."
-    if status == 403:
+    if status == 403 and _RBAC.search(message):
         return "Give the user of the kubeconfig this permission by a Role or ClusterRole."
+    for words, hint in _SAID:
+        if words in message:
+            return hint
     if status == 404 and message.startswith("namespaces "):
         return "Create the namespace first."
     if reason == "AlreadyExists":

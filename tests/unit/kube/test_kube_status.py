@@ -36,8 +36,17 @@ def test_an_invalid_field_is_named_and_a_long_value_left_out():
     ("status", "reason", "message", "hint"),
     [
         (401, "Unauthorized", "Unauthorized", "log in again"),
-        (403, "Forbidden", 'configmaps is forbidden: User "x" cannot', "Role"),
-        (403, "Forbidden", "pods is forbidden: exceeded quota: q", "ResourceQuota"),
+        (403, "Forbidden", 'configmaps "a" is forbidden: User "x" cannot patch resource "configmaps"', "Role"),
+        (403, "Forbidden", 'roles "a" is forbidden: user "x" RBAC permissions not currently held', "Who grants"),
+        (403, "Forbidden", 'pods "p" is forbidden: exceeded quota: q', "ResourceQuota"),
+        (403, "Forbidden", 'pods "p" is forbidden: failed quota: q: must specify limits.cpu', "every container"),
+        (403, "Forbidden", 'pods "p" is forbidden: violates PodSecurity "restricted:latest"', "Pod Security"),
+        (403, "Forbidden", 'pods "p" is forbidden: maximum cpu usage per Container is 1, but limit is 2', "LimitRange"),
+        (403, "Forbidden", "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'x' denied request: no", "policy"),
+        (403, "Forbidden", 'admission webhook "x" denied the request: no', "webhook asks"),
+        (403, "Forbidden", 'pods "p" is forbidden: no PriorityClass with name y was found', "admission"),
+        (500, "InternalError", 'failed calling webhook "x": connection refused', "must answer"),
+        (500, "", "etcdserver: request is too large", "split"),
         (404, "NotFound", 'namespaces "b" not found', "Create the namespace"),
         (400, "BadRequest", 'admission webhook "x" denied the request: no', "webhook"),
         (413, "RequestEntityTooLarge", "too large", "split"),
@@ -55,3 +64,18 @@ def test_a_hint_says_what_to_do(status, reason, message, hint):
 def test_a_namespace_that_goes_away_is_to_be_waited_for():
     causes = [{"reason": "NamespaceTerminating", "message": "being terminated"}]
     assert "Wait until the namespace is gone" in failure(403, "Forbidden", "unable to create", causes).hint
+
+
+def test_what_is_said_twice_is_said_once():
+    error = failure(403, "Forbidden", 'pods "p" is forbidden: exceeded quota: q')
+    assert error.message == "ConfigMap a in namespace b cannot be applied at host:6443: exceeded quota: q."
+    error = failure(403, "Forbidden", 'pods "p" is forbidden: User "x" cannot patch resource "pods"')
+    assert 'pods "p" is forbidden: User "x" cannot patch' in error.message
+
+
+def test_a_value_of_the_wrong_type_may_be_a_secret_and_is_left_out():
+    said = "failed to create typed patch object (b/a; /v1, Kind=Secret): .data.password: expected string, got %s"
+    for value in ("&value.valueUnstructured{Value:12345678}", "&{12345678}", "&{[12345678]}"):
+        error = failure(500, "", said % value)
+        assert error.message.endswith(": .data.password: expected string, got another type.")
+        assert "quotes" in error.hint
