@@ -24,6 +24,8 @@ PLATFORM: Final = "kubeop"
 
 # Pod Security Admission's namespace labels: prefix + enforce | warn | audit.
 POD_SECURITY_PREFIX: Final = "pod-security.kubernetes.io/"
+# An OpenShift sets these labels by itself, after the rights of the namespace's accounts, unless this one says "false".
+LABEL_POD_SECURITY_SYNC: Final = "security.openshift.io/scc.podSecurityLabelSync"
 
 # Server-side apply field managers: one for each part that writes, so that a conflict says who owns a field.
 FIELD_MANAGER_ANSIBLE: Final = "kubeop-ansible"

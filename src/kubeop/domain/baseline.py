@@ -32,7 +32,8 @@ class Baseline:
     """One namespace and what governs it.
 
     `cluster` is the name under which the cluster is registered, empty if it is not. `quota` is filled up with the
-    defaults. `egress_cidrs` are reachable besides DNS. Raises InputError for a name, CIDR, level or quota of no use.
+    defaults. `egress_cidrs` are reachable besides DNS. On an `openshift` the cluster is told to leave the Pod Security
+    labels alone. Raises InputError for a name, CIDR, level or quota of no use.
     """
 
     namespace: str
@@ -42,6 +43,7 @@ class Baseline:
     quota: Quota = field(default_factory=Quota)
     egress_cidrs: tuple[str, ...] = ()
     pod_security: str = "restricted"
+    openshift: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.namespace, "Namespace")
@@ -56,7 +58,9 @@ class Baseline:
         object.__setattr__(self, "egress_cidrs", parse_cidrs(self.egress_cidrs))
 
     @classmethod
-    def of_project(cls, project: Project, *, cluster: str = "", egress_cidrs: tuple[str, ...] = ()) -> Baseline:
+    def of_project(
+        cls, project: Project, *, cluster: str = "", egress_cidrs: tuple[str, ...] = (), openshift: bool = False
+    ) -> Baseline:
         """The baseline of a Project's own namespace."""
         return cls(
             namespace=project.namespace,
@@ -65,6 +69,7 @@ class Baseline:
             cluster=cluster,
             quota=project.quota,
             egress_cidrs=egress_cidrs,
+            openshift=openshift,
         )
 
     @property
@@ -92,6 +97,8 @@ def objects(baseline: Baseline) -> list[dict[str, Any]]:
 def namespace(baseline: Baseline) -> dict[str, Any]:
     """The Namespace, with ownership and Pod Security labels."""
     levels = {f"{names.POD_SECURITY_PREFIX}{mode}": baseline.pod_security for mode in ("enforce", "audit", "warn")}
+    if baseline.openshift:
+        levels[names.LABEL_POD_SECURITY_SYNC] = "false"
     return {
         "apiVersion": "v1",
         "kind": "Namespace",

@@ -33,12 +33,17 @@ QUOTA_RESOURCE = ("quota.openshift.io", "v1", "clusterresourcequotas", CLUSTER_R
 NAMESPACE_SECONDS = 3.0  # an OpenShift makes the namespace before it answers, and a worker waits so long at most
 
 
+def is_openshift(openshift: OpenShift) -> bool:
+    """Whether the cluster is an OpenShift; asked by a kind that does not depend on its second API server."""
+    return openshift.serves(QUOTA_API, CLUSTER_RESOURCE_QUOTA)
+
+
 def keep_quota(openshift: OpenShift, tenant: Tenant, ledger: Ledger | None = None) -> str:
     """Make the tenant's ClusterResourceQuota as it should be. Returns what was written, as Kind/name; else nothing.
 
     Raises ClusterError, also for one of this name that is somebody else's.
     """
-    if not openshift.serves(QUOTA_API, CLUSTER_RESOURCE_QUOTA):
+    if not is_openshift(openshift):
         return ""
     wanted = cluster_resource_quota(tenant)
     if wanted is None:
@@ -59,7 +64,7 @@ def keep_quota(openshift: OpenShift, tenant: Tenant, ledger: Ledger | None = Non
 
 def drop_quota(openshift: OpenShift, tenant: str, ledger: Ledger | None = None) -> None:
     """Delete the tenant's ClusterResourceQuota, if there is one and it is the platform's. Raises ClusterError."""
-    if not openshift.serves(QUOTA_API, CLUSTER_RESOURCE_QUOTA):
+    if not is_openshift(openshift):
         return
     found = openshift.get(QUOTA_API, CLUSTER_RESOURCE_QUOTA, names.tenant_quota(tenant))
     if found is not None and _is_ours(found, tenant):

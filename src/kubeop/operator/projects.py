@@ -16,7 +16,7 @@ from kubeop.errors import ClusterError, ClusterUnreachable, InputError, Quantity
 from kubeop.kube.client import Client
 from kubeop.kube.openshift import OpenShift
 from kubeop.operator.ledger import Ledger, Ref
-from kubeop.operator.openshift import ask_for_namespace, asked_for, gives_namespaces
+from kubeop.operator.openshift import ask_for_namespace, asked_for, gives_namespaces, is_openshift
 from kubeop.operator.pieces import put_right
 from kubeop.operator.status import Status, set_finalizer
 
@@ -41,7 +41,7 @@ def reconcile_project(
     if project["metadata"].get("deletionTimestamp"):
         return _finalize(client, openshift, project)
     try:
-        wanted, rules = Project.of(project), rules_of(project, policy)
+        wanted, rules = Project.of(project), rules_of(project, policy, openshift=is_openshift(openshift))
     except InputError as error:
         return Status(False, "InvalidQuota" if isinstance(error, QuantityError) else "InvalidSpec", str(error))
     if project["metadata"]["name"] != wanted.object_name:
@@ -76,10 +76,10 @@ def reconcile_project(
     )
 
 
-def rules_of(project: Object, policy: Policy) -> baseline.Baseline:
+def rules_of(project: Object, policy: Policy, *, openshift: bool) -> baseline.Baseline:
     """The baseline of a Project object under a policy. Raises InputError."""
     return baseline.Baseline.of_project(
-        Project.of(project), cluster=policy.cluster, egress_cidrs=policy.egress_baseline
+        Project.of(project), cluster=policy.cluster, egress_cidrs=policy.egress_baseline, openshift=openshift
     )
 
 

@@ -15,7 +15,9 @@ from kubeop.domain.baseline import objects
 from kubeop.domain.policy import Policy
 from kubeop.errors import InputError
 from kubeop.kube.client import Client
+from kubeop.kube.openshift import OpenShift
 from kubeop.operator.ledger import Ledger, Ref
+from kubeop.operator.openshift import is_openshift
 from kubeop.operator.pieces import is_right
 from kubeop.operator.projects import BASELINE_APPLIED, owns, project_of, rules_of
 from kubeop.operator.status import condition
@@ -36,8 +38,9 @@ def survey(client: Client, projects: list[dict[str, Any]], policy: Policy, ledge
     Raises ClusterError.
     """
     wanted: dict[Ref, tuple[Object, dict[str, Any]]] = {}
+    openshift = is_openshift(OpenShift(client))
     for project in projects:
-        wanted.update(_wanted(project, policy))
+        wanted.update(_wanted(project, policy, openshift=openshift))
     tenants = {
         tenant["metadata"]["name"]
         for tenant in client.list(names.GROUP_VERSION, "Tenant")
@@ -61,9 +64,9 @@ def survey(client: Client, projects: list[dict[str, Any]], policy: Policy, ledge
     return unsettled
 
 
-def _wanted(project: Object, policy: Policy) -> dict[Ref, tuple[Object, dict[str, Any]]]:
+def _wanted(project: Object, policy: Policy, *, openshift: bool) -> dict[Ref, tuple[Object, dict[str, Any]]]:
     try:
-        return {Ref.of(piece): (project, piece) for piece in objects(rules_of(project, policy))}
+        return {Ref.of(piece): (project, piece) for piece in objects(rules_of(project, policy, openshift=openshift))}
     except InputError:
         return {}
 

@@ -30,8 +30,10 @@ from kubeop.kube.openshift import (
 )
 from kubeop.kube.transport import Stop
 from kubeop.kube.watch import follow
+from kubeop.operator.ledger import Ledger
 from kubeop.operator.projects import reconcile_project
 from kubeop.operator.status import write_status
+from kubeop.operator.survey import survey
 from kubeop.operator.tenants import reconcile_tenant
 
 CRDS = Path(__file__).parent / "openshift"
@@ -172,10 +174,18 @@ def test_a_projects_namespace_is_asked_for(kube: Client, tenant: str) -> None:
         namespace = kube.get("v1", "Namespace", f"kubeop-{tenant}-web")
         assert namespace is not None
         assert namespace["metadata"]["annotations"]["openshift.io/display-name"] == f"{tenant}/web"
+        assert namespace["metadata"]["labels"][names.LABEL_POD_SECURITY_SYNC] == "false"
+        write_status(kube, project, status)
         project = kube.get(names.GROUP_VERSION, "Project", f"{tenant}-web")
         assert project is not None
         assert reconcile_project(kube, project, Policy()).ready
         assert len(server.asked) == 1
+    assert survey(kube, [project], Policy(), Ledger()) == set()
+    kube.patch(
+        "v1", "Namespace", f"kubeop-{tenant}-web", {"metadata": {"labels": {names.LABEL_POD_SECURITY_SYNC: None}}}
+    )
+    assert survey(kube, [project], Policy(), Ledger()) == {f"{tenant}-web"}
+    assert reconcile_project(kube, project, Policy()).repaired == (f"Namespace/kubeop-{tenant}-web",)
 
 
 def test_a_namespace_that_comes_late_is_waited_for_and_known_again(kube: Client, tenant: str) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,12 @@ def test_the_pieces_come_in_order_and_carry_the_ownership_labels():
 def test_the_namespace_is_held_to_restricted():
     labels = baseline.namespace(SHOP)["metadata"]["labels"]
     assert {labels[names.POD_SECURITY_PREFIX + mode] for mode in ("enforce", "audit", "warn")} == {"restricted"}
+
+
+def test_only_an_openshift_is_told_to_leave_its_labels_alone():
+    elsewhere, there = baseline.namespace(SHOP), baseline.namespace(replace(SHOP, openshift=True))
+    added = there["metadata"]["labels"].items() - elsewhere["metadata"]["labels"].items()
+    assert added == {("security.openshift.io/scc.podSecurityLabelSync", "false")}
 
 
 def test_a_project_that_says_nothing_gets_the_numbers_of_the_specification():
