@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from installed import ROOT, Platform
 
-from kubeop import devcluster
+from kubeop import devcluster, names
 from kubeop.devcluster import builds
 from kubeop.devcluster.progress import Console
 from kubeop.kube.client import Client
@@ -19,7 +19,7 @@ from kubeop.kube.client import Client
 
 @pytest.fixture(scope="session")
 def platform(cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    """The platform on the test cluster, after a first `site.yml`."""
+    """The platform on the test cluster, after a first `site.yml`, which check mode has foretold."""
     built = subprocess.run(
         [sys.executable, ROOT / "images/build.py"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout
@@ -44,15 +44,17 @@ def platform(cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFacto
             "ANSIBLE_FORCE_COLOR": "0",
         },
     )
+    with Client.from_kubeconfig(cluster.kubeconfig) as client:
+        manager = ("apps/v1", "Deployment", names.MANAGER, names.PLATFORM_NAMESPACE)
+        first = client.get(*manager) is None  # not so on a cluster that an earlier session has left running
+        foretold = made.playbook("site", "--check", "--diff")
+        assert foretold.returncode == 0, foretold.stdout + foretold.stderr
+        if first:
+            assert "kind: Deployment" in foretold.stdout, foretold.stdout
+            assert client.get(*manager) is None
     run = made.playbook("site")
     assert run.returncode == 0, run.stdout + run.stderr
     return made
-
-
-@pytest.fixture(scope="session")
-def platform_environment(platform: Platform) -> dict[str, str]:
-    """What a shell needs to use the platform."""
-    return platform.environment
 
 
 @pytest.fixture(scope="session")

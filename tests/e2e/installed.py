@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ RECAP = re.compile(
 class Platform:
     """The installed platform: what its commands need in their environment, and the images that run."""
 
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)  # a failed test shows its arguments, and this has a password
     images: dict[str, str]
 
     def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from installed import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?P<skip><!-- not run: .+? -->\n)?```console\n(?P<body>.*?)```", re.DOTALL)
@@ -53,9 +54,9 @@ def matches(expected: tuple[str, ...], printed: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_what_the_page_shows_happens(page: Path, platform_environment: dict[str, str], tmp_path: Path) -> None:
-    environment = {**os.environ, **platform_environment, "SHELL": "/bin/bash", "COLUMNS": "120"}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{platform_environment['PATH']}"
+def test_what_the_page_shows_happens(page: Path, platform: Platform, tmp_path: Path) -> None:
+    environment = {**os.environ, **platform.environment, "SHELL": "/bin/bash", "COLUMNS": "120"}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{platform.environment['PATH']}"
     carried = tmp_path / "environment"  # `export` in one command holds for the next
     for step in steps(page):
         script = f"[ -f {carried} ] && . {carried}\n{step.command}\ncode=$?\nexport -p > {carried}\nexit $code"

@@ -83,10 +83,14 @@ def install(client: Client, wanted: Installation, *, dry_run: bool = False, time
     before = [platform_namespace(""), env_secret(wanted.environment, version=wanted.version)]
     before += [item for item in rest if item["kind"] == "ServiceAccount"]
     rest = [item for item in rest if item["kind"] != "ServiceAccount"]
-    changes = _apply(client, before, dry_run=dry_run).changes
-    changes += _migrate(client, wanted, dry_run=dry_run, timeout_seconds=timeout_seconds)
-    changes += _apply(client, rest, dry_run=dry_run).changes
-    if not dry_run:
+    if dry_run:
+        # At once, since the server can only try what has a namespace: a plan knows of the one that it makes itself.
+        changes = _apply(client, [*before, *rest], dry_run=True).changes
+        changes += _migrate(client, wanted, dry_run=True, timeout_seconds=timeout_seconds)
+    else:
+        changes = _apply(client, before, dry_run=False).changes
+        changes += _migrate(client, wanted, dry_run=False, timeout_seconds=timeout_seconds)
+        changes += _apply(client, rest, dry_run=False).changes
         wait_ready(client, [item for item in rest if item["kind"] == "Deployment"], timeout_seconds)
     return Installed(ApplyResult(changes, dry_run), service_url(client, names.PLATFORM_NAMESPACE, names.MANAGER))
 
