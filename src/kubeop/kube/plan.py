@@ -43,7 +43,13 @@ _LAST = frozenset(
 STAGES = range(6)  # CRDs, namespaces, what workloads need, role bindings, the rest, what intercepts the API
 LAST_STAGE = STAGES[-1]
 
-_REMAINING = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")  # conditions of a namespace on its way out
+# The conditions that tell why a namespace is not gone yet.
+_REMAINING = frozenset(
+    {
+        *("NamespaceDeletionDiscoveryFailure", "NamespaceDeletionContentFailure"),
+        *("NamespaceContentRemaining", "NamespaceFinalizersRemaining"),
+    }
+)
 
 _FEW_OBJECTS = 3  # up to so many of a kind are read one by one, so that a large cluster is not listed for them
 _FEW_NAMESPACES = 5  # up to so many namespaces are listed one by one

@@ -216,13 +216,9 @@ def test_a_namespace_that_is_being_deleted_is_named(kube):
     stuck["metadata"]["finalizers"] = ["kubeop.io/test"]
     kube.create(stuck)
     kube.delete("v1", "Namespace", name)
-    deadline = time.monotonic() + 30
-    while "1 resource instances" not in str(kube.get("v1", "Namespace", name)) and time.monotonic() < deadline:
-        time.sleep(0.1)  # its controller looks what remains
     try:
         error = failing(kube, [new_namespace(name), config_map("a", name)])
-        assert f"Namespace {name} is being deleted (Some" in str(error)
-        assert "kubeop.io/test in 1 resource instances" in str(error)
+        assert f"Namespace {name} is being deleted" in str(error)
         assert "its namespace could not be" in str(error)
         error = failing(kube, [config_map("a", name)])
         assert "because it is being terminated" in str(error)
