@@ -70,7 +70,8 @@ def run(call, argument_spec, **rules):
     try:
         result = call(module)
     except KubeopError as error:
-        module.fail_json(msg=str(error), **error_facts(error))
+        done = changed_result(module, error.result) if hasattr(error, "result") else {}
+        module.fail_json(msg=str(error), **{**done, **error_facts(error)})
     module.exit_json(**result)
 
 

@@ -42,6 +42,13 @@ options:
     description: Take over fields that another field manager owns, instead of failing with its name.
     type: bool
     default: false
+  prune_label:
+    description:
+      - Also delete the objects with this label, such as C(app=web), that are not among those given. Check mode shows
+        which. Nothing is deleted when anything has failed.
+      - Deployments, StatefulSets, DaemonSets, CronJobs, Jobs, Services, ConfigMaps, Secrets, ServiceAccounts,
+        RoleBindings, Roles, NetworkPolicies, Ingresses and PodDisruptionBudgets are looked at, in all namespaces.
+    type: str
 extends_documentation_fragment:
   - kubeop.platform.attributes
   - kubeop.platform.attributes.kubernetes
@@ -169,19 +176,22 @@ def call(module):
     """One apply."""
     from kubeop import names
     from kubeop.kube import files
-    from kubeop.kube.apply import apply
+    from kubeop.kube.apply import Prune, apply
 
-    objects = list(module.params["definitions"] or [])
-    objects.extend(files.documents(module.params["content"] or "", "the option content"))
+    manifests = files.Manifests(objects=list(module.params["definitions"] or []))
+    manifests.add_text(module.params["content"] or "", "the option content")
     for path in module.params["src"] or []:
-        objects.extend(files.read(path))
+        manifests.add(path)
+    label = module.params["prune_label"]
     with edge.cluster_client(module) as client:
         applied = apply(
             client,
-            objects,
+            manifests.objects,
             field_manager=names.FIELD_MANAGER_ANSIBLE,
             force=module.params["force"],
             dry_run=module.check_mode,
+            prune=Prune(label) if label else None,
+            unread=manifests.faults,
         )
     return edge.changed_result(module, applied)
 
@@ -195,6 +205,7 @@ def main():
             "src": {"type": "list", "elements": "path"},
             "content": {"type": "str"},
             "force": {"type": "bool", "default": False},
+            "prune_label": {"type": "str"},
         },
         required_one_of=[("definitions", "content", "src")],
     )

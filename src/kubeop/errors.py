@@ -89,12 +89,18 @@ class ApiError(ClusterError):
 
 
 class ApplyInterrupted(ClusterUnreachable):
-    """The API server was lost in the middle. `failures`: the errors before that; `result`: what was done."""
+    """The API server was lost in the middle. `failures`: the errors before that; `result`: what was done.
 
-    def __init__(self, message: str, *, failures: tuple[KubeopError, ...], result: object, hint: str = "") -> None:
+    `summary` is the same error without the failures in its words.
+    """
+
+    def __init__(
+        self, message: str, *, failures: tuple[KubeopError, ...], result: object, summary: KubeopError, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.failures = failures
         self.result = result
+        self.summary = summary
 
 
 class ApplyConflict(ApiError):
@@ -102,12 +108,18 @@ class ApplyConflict(ApiError):
 
 
 class ApplyFailed(ClusterError):
-    """Some objects could not be applied; the others were. `failures`: one error for each; `result`: what was done."""
+    """Some objects could not be applied; the others were. `failures`: one error for each; `result`: what was done.
 
-    def __init__(self, message: str, *, failures: tuple[KubeopError, ...], result: object, hint: str = "") -> None:
+    `summary` is the same error without the failures in its words.
+    """
+
+    def __init__(
+        self, message: str, *, failures: tuple[KubeopError, ...], result: object, summary: KubeopError, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.failures = failures
         self.result = result
+        self.summary = summary
 
 
 class WaitError(ClusterError):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kubeop import names
-from kubeop.errors import ApplyFailed, InputError
+from kubeop.errors import ApplyFailed, ApplyInterrupted, InputError, KubeopError
 from kubeop.kube import files
 from kubeop.kube.apply import ApplyResult, Change, Prune, apply
 from kubeop.kube.client import Client
@@ -39,21 +39,25 @@ def run(
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is ready.")] = False,
     timeout_seconds: Annotated[float, typer.Option(help="How long to wait, with --wait.", min=1)] = 300,
+    request_timeout_seconds: Annotated[
+        float, typer.Option(help="How long the API server may take for one answer.", min=1)
+    ] = 30,
     workers: Annotated[int, typer.Option(help="Requests at a time.", min=1, max=64)] = 8,
 ) -> None:
     """Apply manifests to a cluster: only what differs is sent, and a second run changes nothing."""
-    objects = [obj for name in filename for obj in read(name)]
-    if not objects:
+    manifests = read(filename)
+    objects = manifests.objects
+    if not objects and not manifests.faults:
         raise InputError(f"There is no object in {', '.join(filename)}.", hint="Give a file with manifests.")
     prune = Prune(prune_label) if prune_label else None
     screen = Console(stderr=True)
-    with Client.from_kubeconfig(kubeconfig, context, connections=workers) as client:
+    with Client.from_kubeconfig(kubeconfig, context, request_timeout_seconds, connections=workers) as client:
         try:
-            result = _applied(client, objects, screen, dry_run, force_conflicts, prune, workers)
-        except ApplyFailed as error:
+            result = _applied(client, manifests, screen, dry_run, force_conflicts, prune, workers)
+        except (ApplyFailed, ApplyInterrupted) as error:
             if isinstance(error.result, ApplyResult):
                 _show(error.result, diff=diff)
-            raise
+            raise _told(error) from None
         _show(result, diff=diff)
         if wait and not dry_run:
             with screen.status("Waiting until everything is ready"):
@@ -61,16 +65,29 @@ def run(
             sys.stdout.write("Everything is ready.\n")
 
 
-def read(name: str) -> Iterator[dict[str, Any]]:
-    """The objects in a file, in a folder's files, or on standard input (`-`). Raises InputError."""
-    if name == "-":
-        return files.documents(sys.stdin.read(), "standard input")
-    return files.read(name)
+def read(names_given: Sequence[str]) -> files.Manifests:
+    """What is in files, in folders' files, or on standard input (`-`), and why the rest cannot be read."""
+    manifests = files.Manifests()
+    for name in names_given:
+        if name == "-":
+            manifests.add_text(sys.stdin.read(), "standard input")
+        else:
+            manifests.add(name)
+    return manifests
+
+
+def _told(error: ApplyFailed | ApplyInterrupted) -> KubeopError:
+    """Write a line for each failure, and give the error that sums them up; of one alone that one."""
+    if isinstance(error, ApplyFailed) and len(error.failures) == 1:
+        return error
+    for failure in error.failures:
+        sys.stderr.write(f"! {failure}\n")
+    return error.summary
 
 
 def _applied(
     client: Client,
-    objects: list[dict[str, Any]],
+    manifests: files.Manifests,
     screen: Console,
     dry_run: bool,
     force: bool,
@@ -78,21 +95,22 @@ def _applied(
     workers: int,
 ) -> ApplyResult:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task("Applying" if not dry_run else "Checking", total=len(objects))
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("Applying" if not dry_run else "Checking", total=len(manifests.objects))
 
         def progress(_change: Change, done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
         return apply(
             client,
-            objects,
+            manifests.objects,
             field_manager=names.FIELD_MANAGER_CLI,
             force=force,
             dry_run=dry_run,
             prune=prune,
             progress=progress,
             workers=workers,
+            unread=manifests.faults,
         )
 
 

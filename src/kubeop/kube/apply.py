@@ -160,13 +160,15 @@ class _Run:
         """The error for a server that is lost, with what was done before."""
         result = self._done_so_far()
         changed = sum(change.action != "unchanged" for change in result.changes)
-        failed = f" {len(self.failures)} failed before that: {_told(self._ordered())}" if self.failures else ""
         done = f" {changed} objects were applied before that." if changed and not self._dry_run else ""
+        failed = f" {len(self.failures)} failed before that" if self.failures else ""
+        said, hint = f"{error.message}{done}{failed}", f"{error.hint} Running again finishes."
         return ApplyInterrupted(
-            f"{error.message}{done}{failed}",
+            f"{said}: {_told(self._ordered())}" if failed else said,
             failures=self._ordered(),
             result=result,
-            hint=f"{error.hint} Running again finishes.",
+            summary=ClusterUnreachable(f"{said}." if failed else said, hint=hint),
+            hint=hint,
         )
 
     def _done_so_far(self) -> ApplyResult:
@@ -267,16 +269,14 @@ class _Run:
 
 
 def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int, *, unpruned: bool) -> ApplyFailed:
-    message = failures[0].message
-    if total > 1:
-        others = f" (the others: {result.summary()})" if result.changes else ""
-        cannot = "would fail" if result.dry_run else "could not be applied"
-        message = f"{len(failures)} of {total} objects {cannot}{others}: {_told(failures)}"
+    head = f"{len(failures)} of {total} objects {'would fail' if result.dry_run else 'could not be applied'}"
+    others = f" (the others: {result.summary()})" if result.changes else ""
+    message = f"{head}{others}: {_told(failures)}" if total > 1 else failures[0].message
     hints = {error.hint for error in failures[:_SHOWN_FAILURES]}
-    hint = hints.pop() if len(hints) == 1 else ""
-    if unpruned:
-        hint = f"{hint} Nothing is pruned until all are applied.".strip()
-    return ApplyFailed(message, failures=failures, result=result, hint=hint)
+    unhappy = "Nothing is pruned until all are applied." if unpruned else ""
+    hint = f"{hints.pop() if len(hints) == 1 else ''} {unhappy}".strip()
+    summary = ClusterError(f"{head}.", hint=unhappy or "Correct them and run again.")
+    return ApplyFailed(message, failures=failures, result=result, summary=summary, hint=hint)
 
 
 def _told(failures: tuple[KubeopError, ...]) -> str:
