@@ -17,26 +17,46 @@ description:
   - The baseline of a namespace is its ownership and Pod Security labels, the LimitRange C(kubeop-defaults), the
     ResourceQuota C(kubeop-quota) and the NetworkPolicies C(kubeop-egress) and C(kubeop-ingress).
   - All namespaces are read with one list for each kind, and only what is missing or was edited is put back.
+  - Nothing is deleted. A policy that O(namespaces[].network_policies) no longer lists stays until somebody removes it.
 options:
   namespaces:
-    description: The namespaces; each is created if it is not there.
+    description:
+      - The namespaces, by O(namespaces[].name), or picked among those that are there by O(namespaces[].pattern) and
+        O(namespaces[].label_selector).
+      - A namespace that several entries mean gets the baseline of the one that names it, else of the first.
+      - What the system runs in (C(kube-*), C(openshift-*), C(default), C(kubeop-system)) is never picked, and neither
+        are namespaces of projects or those that are being deleted. RV(left_alone) lists them.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: The namespace's name; without it, C(kubeop-<tenant>-<project>).
+        description:
+          - The namespace's name. It is created if it is not there.
+          - Without it, O(namespaces[].pattern) and O(namespaces[].label_selector), it is C(kubeop-<tenant>-<project>).
+        type: str
+      pattern:
+        description: Every namespace whose name matches, such as V(team-*). With a label selector, both must match.
+        type: str
+      label_selector:
+        description: Every namespace with these labels, such as V(team=a,stage!=dev).
         type: str
       tenant:
-        description: The tenant that owns the namespace.
+        description:
+          - The tenant that owns the namespace.
+          - A picked namespace stays its tenant's by its labels; one of another tenant is skipped. Without a tenant, a
+            namespace is nobody's and gets no labels of an owner.
         type: str
-        required: true
       project:
-        description: The tenant's project that the namespace belongs to.
+        description: The tenant's project that the namespace belongs to; of a picked one, by default its name.
         type: str
-        required: true
+      preset:
+        description:
+          - What the namespace gets unless the entry says otherwise; without it, that of O(preset).
+        type: str
+        choices: [restricted, baseline, privileged]
       quota:
-        description: What the namespace may use at most. What is left out is the platform's default.
+        description: What the namespace may use at most. What is left out is the preset's.
         type: dict
         suboptions:
           cpu:
@@ -48,6 +68,42 @@ options:
           pods:
             description: Number of pods.
             type: int
+      limit_range:
+        description:
+          - What a container gets that says nothing. The quota's limits are in the same proportion to its requests.
+        type: dict
+        suboptions:
+          cpu_request:
+            description: CPU that is requested.
+            type: str
+            default: 100m
+          memory_request:
+            description: Memory that is requested.
+            type: str
+            default: 64Mi
+          cpu_limit:
+            description: The limit for CPU.
+            type: str
+            default: 500m
+          memory_limit:
+            description: The limit for memory.
+            type: str
+            default: 256Mi
+      network_policies:
+        description:
+          - NetworkPolicies beside those of the preset, which only ever open more; one that is named C(kubeop-egress)
+            or C(kubeop-ingress) takes that one's place.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: The policy's name.
+            type: str
+            required: true
+          spec:
+            description: The policy's C(spec). Without a C(podSelector) it is for all pods.
+            type: dict
+            required: true
       egress_cidrs:
         description:
           - Networks that its pods may reach, besides DNS.
@@ -55,10 +111,19 @@ options:
         type: list
         elements: str
       pod_security:
-        description: The Pod Security level that is enforced.
+        description: The Pod Security level that is enforced; without it, that of the preset.
         type: str
         choices: [restricted, baseline, privileged]
-        default: restricted
+  preset:
+    description:
+      - V(restricted) is the baseline of projects. Its pods talk to each other, to DNS and to O(egress_cidrs), it has a
+        quota of 1 CPU, 1Gi and 10 pods, and Pod Security V(restricted).
+      - V(baseline) lets pods talk to all pods of the cluster, with 4 CPUs, 8Gi and 40 pods, and Pod Security
+        V(baseline).
+      - V(privileged) does not limit the network, with 8 CPUs, 16Gi and 80 pods, and Pod Security V(privileged).
+    type: str
+    choices: [restricted, baseline, privileged]
+    default: restricted
   egress_cidrs:
     description: Networks that the pods of every namespace may reach, besides DNS, unless the namespace has its own.
     type: list
@@ -107,6 +172,23 @@ EXAMPLES = r"""
         project: billing
         quota: {cpu: "4", memory: 8Gi, pods: 40}
         pod_security: baseline
+
+- name: Namespaces that are there have one, too
+  kubeop.platform.baseline:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    namespaces:
+      - pattern: team-*
+        label_selector: stage=prod
+        limit_range: {memory_request: 128Mi, memory_limit: 512Mi}
+        network_policies:
+          - name: from-ingress
+            spec:
+              policyTypes: [Ingress]
+              ingress:
+                - from:
+                    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress}}
+      - name: ingress
+        preset: baseline
 
 - name: Has anything drifted?
   kubeop.platform.baseline:
@@ -185,71 +267,132 @@ drifted:
   type: list
   elements: str
   sample: [NetworkPolicy team-a/kubeop-egress]
+drift:
+  description: The same, with what was wrong. Diff mode shows the values.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: The namespace.
+      type: str
+      returned: always
+    kind:
+      description: The object's kind.
+      type: str
+      returned: always
+    name:
+      description: The object's name.
+      type: str
+      returned: always
+    problem:
+      description: V(missing) or V(edited).
+      type: str
+      returned: always
+    fields:
+      description: The fields that were not as wanted; none of an object that was missing.
+      type: list
+      elements: str
+      returned: always
+  sample:
+    - namespace: team-a
+      kind: ResourceQuota
+      name: kubeop-quota
+      problem: edited
+      fields: ["spec.hard[requests.cpu]"]
+governed:
+  description: The namespaces that have the baseline now (or would have it, in check mode).
+  returned: success
+  type: list
+  elements: str
+  sample: [team-a, team-b]
+left_alone:
+  description: The namespaces that were picked and left alone, with the reason.
+  returned: success
+  type: dict
+  sample: {kube-system: it is part of the system}
 """
 
 from ansible_collections.kubeop.platform.plugins.module_utils import edge
 
 
 def call(module):
-    """Baselines as data, then one apply."""
+    """One call for all namespaces."""
     from kubeop import names
-    from kubeop.domain import baseline
-    from kubeop.kube.apply import apply
+    from kubeop.manager import baselines
 
-    wanted = [record(module, item) for item in module.params["namespaces"]]
+    wishes = [wish(module, item) for item in module.params["namespaces"]]
     with edge.cluster_client(module) as client:
-        applied = apply(
+        governed = baselines.ensure(
             client,
-            [obj for item in wanted for obj in baseline.objects(item)],
+            wishes,
+            cluster=module.params["cluster_name"],
             field_manager=names.FIELD_MANAGER_ANSIBLE,
             force=module.params["force"],
             dry_run=module.check_mode,
         )
-    # What only gets another owner is as wanted: a project's namespace belongs to the operator.
-    created = {change.name for change in applied.changes if (change.kind, change.action) == ("Namespace", "create")}
-    drifted = [
-        change
-        for change in applied.changes
-        if change.before != change.after and (change.namespace or change.name) not in created
-    ]
     return {
-        **edge.changed_result(module, applied),
-        "drifted": [f"{change.kind} {change.namespace or change.name}/{change.name}" for change in drifted],
+        **edge.changed_result(module, governed.applied),
+        "drifted": [str(one) for one in governed.drift],
+        "drift": [
+            {
+                "namespace": one.namespace,
+                "kind": one.kind,
+                "name": one.name,
+                "problem": "missing" if one.missing else "edited",
+                "fields": list(one.fields),
+            }
+            for one in governed.drift
+        ],
+        "governed": list(governed.namespaces),
+        "left_alone": dict(governed.skipped),
     }
 
 
-def record(module, item):
+def wish(module, item):
     """An item of C(namespaces) as the library's record."""
-    from kubeop import names
-    from kubeop.domain.baseline import Baseline
+    from kubeop.domain.baseline import ContainerDefaults
     from kubeop.domain.quotas import Quota
+    from kubeop.manager.baselines import Wish
 
     cidrs = item["egress_cidrs"]
-    return Baseline(
-        namespace=item["name"] or names.project_namespace(item["tenant"], item["project"]),
-        tenant=item["tenant"],
-        project=item["project"],
-        cluster=module.params["cluster_name"],
+    texts = ("name", "pattern", "label_selector", "tenant", "project", "pod_security")
+    return Wish(
+        **{name: item[name] or "" for name in texts},
+        preset=item["preset"] or module.params["preset"],
         quota=Quota.of(item["quota"]),
+        containers=ContainerDefaults(**(item["limit_range"] or {})),
+        network_policies={policy["name"]: policy["spec"] for policy in item["network_policies"] or []},
         egress_cidrs=tuple(module.params["egress_cidrs"] if cidrs is None else cidrs),
-        pod_security=item["pod_security"],
     )
 
 
 def main():
+    level = {"type": "str", "choices": ["restricted", "baseline", "privileged"]}
+    containers = {"cpu_request": "100m", "memory_request": "64Mi", "cpu_limit": "500m", "memory_limit": "256Mi"}
+    policy = {"name": {"type": "str", "required": True}, "spec": {"type": "dict", "required": True}}
     namespace = {
         "name": {"type": "str"},
-        "tenant": {"type": "str", "required": True},
-        "project": {"type": "str", "required": True},
-        "egress_cidrs": {"type": "list", "elements": "str"},
-        "pod_security": {"type": "str", "choices": ["restricted", "baseline", "privileged"], "default": "restricted"},
+        "pattern": {"type": "str"},
+        "label_selector": {"type": "str"},
+        "tenant": {"type": "str"},
+        "project": {"type": "str"},
+        "preset": level,
         **edge.quota_options(),
+        "limit_range": {
+            "type": "dict",
+            "options": {name: {"type": "str", "default": amount} for name, amount in containers.items()},
+        },
+        "network_policies": {"type": "list", "elements": "dict", "options": policy},
+        "egress_cidrs": {"type": "list", "elements": "str"},
+        "pod_security": level,
     }
     edge.run(
         call,
         {
             **edge.cluster_options(),
             "namespaces": {"type": "list", "elements": "dict", "required": True, "options": namespace},
+            "preset": {**level, "default": "restricted"},
             "egress_cidrs": {"type": "list", "elements": "str", "default": []},
             "cluster_name": {"type": "str", "default": ""},
             "force": {"type": "bool", "default": False},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ HIDDEN_CHANGED = "(hidden, changed)"
 # What the server counts and stamps; it differs between a dry run and the real thing.
 _BOOKKEEPING = frozenset({"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"})
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # holds a copy of the whole object
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET_FIELDS = ("data", "stringData")
 
 
@@ -37,6 +39,13 @@ class Change:
     before: Mapping[str, Any] | None = field(default=None, repr=False)
     after: Mapping[str, Any] | None = field(default=None, repr=False)
     note: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that differ between `before` and `after`, such as `spec.hard[requests.cpu]`."""
+        if self.before is None or self.after is None:
+            return ()
+        return tuple(_differing(self.before, self.after, ""))
 
     def __str__(self) -> str:
         return f"{self.action} {named(self.kind, self.name, self.namespace)}"
@@ -99,6 +108,18 @@ def shown_pair(
     if not any(side is not None and (side["apiVersion"], side["kind"]) == ("v1", "Secret") for side in (left, right)):
         return left, right
     return _masked(left, None), _masked(right, left)
+
+
+def _differing(left: Any, right: Any, path: str) -> Iterator[str]:
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        for key in sorted({*left, *right}):
+            step = f".{key}" if path and _PLAIN_KEY.fullmatch(key) else f"[{key}]" if path else key
+            yield from _differing(left.get(key), right.get(key), path + step)
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (one, other) in enumerate(zip(left, right, strict=True)):
+            yield from _differing(one, other, f"{path}[{index}]")
+    elif left != right:
+        yield path
 
 
 def _masked(side: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from kubeop import names
 from kubeop.domain import baseline
-from kubeop.domain.baseline import Baseline
+from kubeop.domain.baseline import Baseline, ContainerDefaults
+from kubeop.domain.presets import PRESETS, preset
 from kubeop.domain.projects import Project
 from kubeop.domain.quotas import Quota
 from kubeop.errors import InputError
@@ -67,7 +68,8 @@ def test_a_project_that_says_nothing_gets_the_numbers_of_the_specification():
 
 def test_ten_default_pods_fit_in_a_default_quota():
     hard = baseline.resource_quota(SHOP)["spec"]["hard"]
-    for kind, defaults in (("requests", baseline.DEFAULT_REQUESTS), ("limits", baseline.DEFAULT_LIMITS)):
+    defaults_of = baseline.ContainerDefaults()
+    for kind, defaults in (("requests", defaults_of.requests), ("limits", defaults_of.limits)):
         for resource, each in defaults.items():
             assert 10 * quantities.parse(each) <= quantities.parse(hard[f"{kind}.{resource}"])
 
@@ -129,6 +131,8 @@ def test_an_unregistered_cluster_has_no_cluster_label():
         ({"cluster": "-"}, "Cluster name"),
         ({"pod_security": "none"}, "Pod Security level"),
         ({"egress_cidrs": ("10.0.0.1/8",)}, "CIDR"),
+        ({"isolation": "some"}, "Isolation"),
+        ({"network_policies": {"A": {}}}, "NetworkPolicy"),
     ],
 )
 def test_what_cannot_be_used_is_named(change, what):
@@ -142,3 +146,63 @@ def test_two_calls_share_nothing():
     first[1]["spec"]["limits"][0]["default"]["cpu"] = "9"
     first[0]["metadata"]["labels"].clear()
     assert second == baseline.objects(SHOP)
+
+
+def test_a_namespace_of_nobody_has_no_owner():
+    labels = baseline.namespace(Baseline("n", "", ""))["metadata"]["labels"]
+    assert not {names.LABEL_TENANT, names.LABEL_PROJECT} & set(labels)
+    assert labels[names.LABEL_MANAGED_BY] == "kubeop"
+
+
+def test_presets_open_step_by_step_and_the_first_is_that_of_projects():
+    found = {
+        name: Baseline(
+            "n",
+            "t",
+            "p",
+            quota=one.quota,
+            pod_security=one.pod_security,
+            isolation=one.isolation,
+            egress_cidrs=("::/0",),
+        )
+        for name, one in PRESETS.items()
+    }
+    assert baseline.objects(found["restricted"]) == baseline.objects(Baseline("n", "t", "p", egress_cidrs=("::/0",)))
+    cluster = [{"namespaceSelector": {}}]
+    assert baseline.ingress_policy(found["baseline"])["spec"]["ingress"] == [{"from": cluster}]
+    assert baseline.egress_policy(found["baseline"])["spec"]["egress"][1:] == [
+        {"to": cluster},
+        {"to": [{"ipBlock": {"cidr": "::/0"}}]},
+    ]
+    assert baseline.ingress_policy(found["privileged"])["spec"]["ingress"] == [{}]
+    assert baseline.egress_policy(found["privileged"])["spec"]["egress"] == [{}]
+    quotas = [quantities.parse(by_name(one)["kubeop-quota"]["spec"]["hard"]["requests.cpu"]) for one in found.values()]
+    assert quotas == sorted(set(quotas))
+    with pytest.raises(InputError, match="loose"):
+        preset("loose")
+
+
+def test_given_policies_come_beside_the_two_or_in_their_place():
+    own = {"policyTypes": ["Ingress"], "ingress": [{}]}
+    rules = Baseline("n", "t", "p", network_policies={"kubeop-ingress": own, "more": {**own, "podSelector": {"a": 1}}})
+    found = by_name(rules)
+    assert list(found)[3:] == ["kubeop-egress", "kubeop-ingress", "more"]
+    assert found["kubeop-ingress"]["spec"] == {"podSelector": {}, **own}
+    assert found["more"]["spec"]["podSelector"] == {"a": 1}
+    assert found["kubeop-egress"] == by_name(Baseline("n", "t", "p"))["kubeop-egress"]
+
+
+def test_the_quotas_limits_follow_the_containers():
+    third = ContainerDefaults(cpu_request="300m", cpu_limit="400m", memory_request="64Mi", memory_limit="64Mi")
+    hard = baseline.resource_quota(Baseline("n", "t", "p", containers=third))["spec"]["hard"]
+    assert hard["limits.cpu"] == "1333333334n"
+    assert hard["limits.memory"] == hard["requests.memory"]
+    limits = baseline.limit_range(Baseline("n", "t", "p", containers=third))["spec"]["limits"][0]
+    assert limits["defaultRequest"] == {"cpu": "300m", "memory": "64Mi"}
+    assert limits["default"] == {"cpu": "400m", "memory": "64Mi"}
+
+
+@pytest.mark.parametrize("given", [{"cpu_request": "0"}, {"cpu_request": "2"}, {"memory_limit": "much"}])
+def test_defaults_of_no_use_are_refused(given):
+    with pytest.raises(InputError):
+        ContainerDefaults(**given)

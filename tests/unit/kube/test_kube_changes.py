@@ -75,3 +75,12 @@ def test_a_prune_selector_must_ask_for_a_label(selector):
 @pytest.mark.parametrize("selector", ["app=web", "app", "app in (web, api)", "!x,app==web"])
 def test_a_selector_that_asks_for_one_is_taken(selector):
     assert Prune(selector).label_selector == selector
+
+
+def test_the_fields_that_differ_are_named():
+    before = {"spec": {"hard": {"requests.cpu": "1", "pods": "10"}, "egress": [{"a": 1}, {"a": 2}]}, "kind": "X"}
+    after = {"spec": {"hard": {"requests.cpu": "2", "pods": "10"}, "egress": [{"a": 1}, {"a": 3}]}, "kind": "X"}
+    assert Change("update", "v1", "X", "", "x", before, after).fields == ("spec.egress[1].a", "spec.hard[requests.cpu]")
+    after["spec"] = {"hard": before["spec"]["hard"], "egress": [{"a": 1}], "more": 1}
+    assert Change("update", "v1", "X", "", "x", before, after).fields == ("spec.egress", "spec.more")
+    assert Change("create", "v1", "X", "", "x", None, after).fields == ()

@@ -1,0 +1,112 @@
+"""The module baseline on namespaces that are there: picked by pattern and label, with presets, and what had drifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playing import Play
+
+from kubeop import names
+from kubeop.kube.client import Client
+
+POLICY = {"policyTypes": ["Ingress"], "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]}]}
+
+
+@pytest.fixture
+def teams(kube: Client, tenant: str) -> str:
+    """Three namespaces that begin with the tenant's name; one is another tenant's."""
+    owners = {
+        "a": {"stage": "prod"},
+        "b": {"stage": "dev"},
+        "c": {"stage": "prod", names.LABEL_TENANT: f"{tenant}-other"},
+    }
+    for name, labels in owners.items():
+        metadata = {"name": f"{tenant}-{name}", "labels": {"made-for": tenant, **labels}}
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    return tenant
+
+
+@pytest.fixture(autouse=True)
+def cleared(kube: Client, tenant: str) -> Any:
+    yield
+    for namespace in kube.list("v1", "Namespace", label_selector=f"made-for={tenant}"):
+        kube.delete("v1", "Namespace", namespace["metadata"]["name"])
+
+
+def task(*namespaces: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"kubeop.platform.baseline": {"namespaces": list(namespaces), **options}, "diff": True}
+
+
+def test_namespaces_are_picked_governed_and_their_drift_is_told(play: Play, kube: Client, teams: str) -> None:
+    every = task(
+        {
+            "pattern": f"{teams}-*",
+            "tenant": teams,
+            "limit_range": {"memory_limit": "128Mi"},
+            "network_policies": [{"name": "from-b", "spec": POLICY}],
+        },
+        {"name": f"{teams}-b", "preset": "baseline"},
+    )
+    checked, done, again = play({**every, "check_mode": True}, every, every)
+    assert (checked["changes"], checked["diff"], checked["drift"]) == (done["changes"], done["diff"], done["drift"])
+    assert sorted(done["governed"]) == [f"{teams}-a", f"{teams}-b"]
+    assert done["left_alone"] == {f"{teams}-c": f"it belongs to tenant {teams}-other"}
+    assert done["counts"] == {"create": 9, "update": 2, "unchanged": 0, "delete": 0}
+    assert {(one["kind"], one["problem"]) for one in done["drift"] if one["name"] == "from-b"} == {
+        ("NetworkPolicy", "missing")
+    }
+    assert not again["changed"] and again["drift"] == []
+
+    one, other = (kube.get("v1", "Namespace", f"{teams}-{name}") for name in "ab")
+    assert one is not None and other is not None
+    assert one["metadata"]["labels"][names.LABEL_PROJECT] == f"{teams}-a"
+    assert one["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert names.LABEL_TENANT not in other["metadata"]["labels"]
+    assert other["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
+    limits = kube.get("v1", "LimitRange", "kubeop-defaults", f"{teams}-a")
+    assert limits is not None and limits["spec"]["limits"][0]["default"]["memory"] == "128Mi"
+    policy = kube.get("networking.k8s.io/v1", "NetworkPolicy", "from-b", f"{teams}-a")
+    assert policy is not None and policy["spec"] == {"podSelector": {}, **POLICY}
+
+    changed = {"spec": {"hard": {"requests.cpu": "9"}}}
+    kube.patch("v1", "ResourceQuota", "kubeop-quota", changed, f"{teams}-a", field_manager="kubeop-ansible")
+    kube.delete("networking.k8s.io/v1", "NetworkPolicy", "kubeop-egress", f"{teams}-b")
+    every["kubeop.platform.baseline"]["force"] = True
+    checked, repaired = play({**every, "check_mode": True}, every)
+    drift = [
+        {
+            "namespace": f"{teams}-a",
+            "kind": "ResourceQuota",
+            "name": "kubeop-quota",
+            "problem": "edited",
+            "fields": ["spec.hard[requests.cpu]"],
+        },
+        {
+            "namespace": f"{teams}-b",
+            "kind": "NetworkPolicy",
+            "name": "kubeop-egress",
+            "problem": "missing",
+            "fields": [],
+        },
+    ]
+    assert sorted(checked["drift"], key=lambda one: one["namespace"]) == drift
+    assert (repaired["drift"], repaired["diff"]) == (checked["drift"], checked["diff"])
+
+
+def test_selectors_pick_and_the_system_is_left_alone(play: Play, kube: Client, teams: str) -> None:
+    prod, both, system, nothing, bad = play(
+        task({"label_selector": f"made-for={teams},stage=prod"}),
+        task({"label_selector": f"made-for={teams}", "pattern": "*-b"}),
+        {**task({"pattern": "kube-*"}), "check_mode": True},
+        task({"preset": "baseline"}),
+        task({"name": "a", "pattern": "Not-A-Name"}),
+    )
+    assert sorted(prod["governed"]) == [f"{teams}-a", f"{teams}-c"]
+    assert both["governed"] == [f"{teams}-b"]
+    assert (system["changed"], system["governed"]) == (False, [])
+    assert system["left_alone"]["kube-system"] == "it is part of the system"
+    assert nothing["failed"] and "no namespace" in nothing["msg"]
+    assert bad["failed"] and "pattern" in bad["msg"]
+    labels = (kube.get("v1", "Namespace", f"{teams}-c") or {})["metadata"]["labels"]
+    assert (labels[names.LABEL_TENANT], labels[names.LABEL_PROJECT]) == (f"{teams}-other", f"{teams}-c")
