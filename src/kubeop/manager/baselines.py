@@ -18,6 +18,7 @@ from kubeop.domain.quotas import Quota
 from kubeop.errors import InputError
 from kubeop.kube.apply import ApplyResult, Change, apply
 from kubeop.kube.client import Client
+from kubeop.kube.openshift import CLUSTER_RESOURCE_QUOTA, QUOTA_API
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Wish:
         """Whether it picks among the namespaces that are there."""
         return bool(self.pattern or self.label_selector)
 
-    def of(self, namespace: str, tenant: str, project: str, cluster: str) -> Baseline:
+    def of(self, namespace: str, tenant: str, project: str, *, cluster: str, openshift: bool) -> Baseline:
         """The baseline of one namespace."""
         ready = preset(self.preset)
         return Baseline(
@@ -65,6 +66,7 @@ class Wish:
             quota=self.quota.merged(ready.quota),
             egress_cidrs=self.egress_cidrs,
             pod_security=self.pod_security or ready.pod_security,
+            openshift=openshift,
             isolation=ready.isolation,
             containers=self.containers,
             network_policies=self.network_policies,
@@ -115,13 +117,15 @@ def ensure(
     dry_run: bool = False,
 ) -> Governed:
     """Bring every namespace to its baseline; a second call changes nothing. Raises InputError, ApplyFailed."""
+    where: dict[str, Any] = {"cluster": cluster}
+    where["openshift"] = client.find_resource(QUOTA_API, CLUSTER_RESOURCE_QUOTA) is not None
     wanted: dict[str, Baseline] = {}
     for wish in wishes:
         if not wish.picks:
             name = wish.name or names.project_namespace(wish.tenant, wish.project)
             if name in wanted:
                 raise InputError(f"Namespace {name} is given twice.", hint="Keep one of the two.")
-            wanted[name] = wish.of(name, wish.tenant, wish.project, cluster)
+            wanted[name] = wish.of(name, wish.tenant, wish.project, **where)
     skipped: dict[str, str] = {}
     picking = [wish for wish in wishes if wish.picks]
     projects = _projects(client) if picking else frozenset()
@@ -134,7 +138,7 @@ def ensure(
             if chosen.skipped:
                 skipped[name] = chosen.skipped
             else:
-                wanted[name] = wish.of(name, chosen.tenant, chosen.project, cluster)
+                wanted[name] = wish.of(name, chosen.tenant, chosen.project, **where)
     objects = [obj for one in wanted.values() for obj in baseline.objects(one)]
     applied = apply(client, objects, field_manager=field_manager, force=force, dry_run=dry_run)
     left = {name: skipped[name] for name in sorted(skipped) if name not in wanted}

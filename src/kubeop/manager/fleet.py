@@ -19,8 +19,8 @@ from kubeop.manager.client import ManagerClient
 Record = dict[str, Any]
 
 _POLL_SECONDS = 1.0
-# What the manager notes for itself: it changes without anybody wanting it.
-_BOOKKEEPING = frozenset({"created_at", "updated_at", "state", "message"})
+# What the manager notes for itself: it changes without anybody wanting it, and an id is another in a dry run.
+_BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "state", "message"})
 
 
 @dataclass(frozen=True)
