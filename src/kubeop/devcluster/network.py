@@ -1,7 +1,8 @@
 """The cluster's own network: a namespace, a veth pair to the host, and routes to pods and services.
 
 Everything the cluster's processes open, every nftables rule and every pod's interface lives in that namespace, so that
-clusters on one machine never meet, and deleting it deletes all of that.
+clusters on one machine never meet by accident, and deleting it deletes all of that. One reaches another's node and pods
+through the host, as the clusters of a fleet do through a network: one's manager governs the others.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import Any
 from kubeop.devcluster.layout import SLOTS, Addresses, Layout
 from kubeop.devcluster.shell import run
 from kubeop.errors import DevClusterError
+
+_CLUSTERS = "10.200.0.0/15"  # every cluster's link and pods
+_RULE_PRIORITY = 10200
 
 
 def free_slot(taken: set[int]) -> int:
@@ -69,12 +73,16 @@ def create(layout: Layout, addresses: Addresses) -> None:
     run("ip", "-n", unit, "route", "add", "default", "via", addresses.host)
     for network in (addresses.pods, addresses.services):
         run("ip", "route", "replace", str(network), "via", addresses.node, "dev", link)
-    # The node forwards between pods; this switch belongs to the namespace, the host's own is left as it is.
+    # The node forwards between pods; this switch belongs to the namespace.
     run("nsenter", f"--net={layout.netns}", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    _forward(link)
 
 
 def remove(layout: Layout, addresses: Addresses | None) -> None:
-    """Delete the namespace and the veth pair if they are there."""
+    """Delete the namespace, the veth pair and its rules if they are there."""
+    if addresses is not None:
+        for rule in _rules(addresses.host_interface):
+            run("ip", "rule", "del", *rule, check=False)
     if addresses is not None and Path("/sys/class/net", addresses.host_interface).exists():
         run("ip", "link", "del", addresses.host_interface, check=False)
     if layout.netns.exists():
@@ -83,6 +91,27 @@ def remove(layout: Layout, addresses: Addresses | None) -> None:
         else:  # a reboot leaves an empty file where /run is not a tmpfs
             with contextlib.suppress(FileNotFoundError):
                 layout.netns.unlink()
+
+
+def _forward(link: str) -> None:
+    """Let the host carry what comes from this cluster to the others, and nowhere else.
+
+    The host's own switch is left as it is: where it is on, the host carries everybody's packets already.
+    """
+    switch = Path("/proc/sys/net/ipv4/conf", link, "forwarding")
+    if switch.read_text().strip() != "0":
+        return
+    for rule in _rules(link):
+        run("ip", "rule", "add", *rule)
+    run("sh", "-c", f"echo 1 > {switch}")
+
+
+def _rules(link: str) -> tuple[tuple[str, ...], ...]:
+    """Policy routing of what comes in by the link: to clusters that are there, by no default route; else refused."""
+    return (
+        ("priority", str(_RULE_PRIORITY), "iif", link, "to", _CLUSTERS, "lookup", "main", "suppress_prefixlength", "0"),
+        ("priority", str(_RULE_PRIORITY + 1), "iif", link, "unreachable"),
+    )
 
 
 def _is_namespace(path: Path) -> bool:

@@ -35,6 +35,8 @@ def traces(name: str) -> list[str]:
         if Path(place).is_dir():
             found += [str(path) for path in Path(place).iterdir() if f"{layout.root}/" in os.path.realpath(path)]
             found += [str(path) for path in Path(place).glob(f"{layout.unit}-{'[0-9a-f]' * 64}-*")]
+    rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
+    found += [line for line in rules.splitlines() if "iif kubeop" in line and "[detached]" in line]
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (process / "cmdline").read_bytes().decode(errors="replace")
@@ -95,6 +97,23 @@ def test_two_clusters_do_not_meet(pair: tuple[devcluster.Cluster, devcluster.Clu
         status = devcluster.status(name)
         assert status.healthy
         assert len({component.pid for component in status.components}) == 8
+
+
+@pytest.mark.skipif(
+    Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() != "0", reason="the host forwards for everybody"
+)
+def test_the_host_carries_packets_to_other_clusters_only(
+    pair: tuple[devcluster.Cluster, devcluster.Cluster],
+) -> None:
+    interface = Addresses(json.loads(Layout(ONE).record.read_text())["slot"]).host_interface
+
+    def way(target: str) -> int:
+        question = ("ip", "route", "get", target, "from", pair[0].node_address, "iif", interface)
+        return subprocess.run(question, capture_output=True, check=False).returncode
+
+    assert way(pair[1].node_address) == 0
+    assert way("198.51.100.1") != 0
+    assert way("10.200.63.2") != 0  # a cluster that is not there
 
 
 def test_postgresql_is_not_run_by_root_and_wants_the_password(
@@ -158,7 +177,7 @@ def test_a_pod_from_a_loaded_image_resolves_and_reaches_the_api(
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "asks", "namespace": "default"},
-        "data": {"kubeconfig": json.dumps(kubeconfig)},
+        "data": {"kubeconfig": json.dumps(kubeconfig), "other": pair[1].kubeconfig.read_text()},
     }
     container = {
         "name": "asks",
@@ -167,13 +186,15 @@ def test_a_pod_from_a_loaded_image_resolves_and_reaches_the_api(
         "args": ["get", "--raw=/version", "--kubeconfig=/config/kubeconfig"],
         "volumeMounts": [{"name": "config", "mountPath": "/config"}],
     }
+    # As a manager's pod asks the clusters that it governs.
+    other = {**container, "name": "other", "args": ["get", "--raw=/version", "--kubeconfig=/config/other"]}
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "asks", "namespace": "default"},
         "spec": {
             "restartPolicy": "Never",
-            "containers": [container],
+            "containers": [container, other],
             "volumes": [{"name": "config", "configMap": {"name": "asks"}}],
         },
     }
@@ -185,9 +206,10 @@ def test_a_pod_from_a_loaded_image_resolves_and_reaches_the_api(
         while phase not in ("Succeeded", "Failed") and time.monotonic() < deadline:
             phase = (client.get("v1", "Pod", "asks", "default") or {})["status"]["phase"]
             time.sleep(0.2)
-        log = client.logs("default", "asks")  # which kubelet gives only to an API server that may ask
-    assert phase == "Succeeded", log
-    assert '"gitVersion": "v1.' in log
+        # which kubelet gives only to an API server that may ask
+        logs = [client.logs("default", "asks", container["name"]) for container in (container, other)]
+    assert phase == "Succeeded", logs
+    assert all('"gitVersion": "v1.' in log for log in logs)
 
 
 def test_a_killed_api_server_is_started_again(pair: tuple[devcluster.Cluster, devcluster.Cluster]) -> None:
