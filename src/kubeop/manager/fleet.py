@@ -14,11 +14,13 @@ from typing import Any
 from kubeop import names
 from kubeop.domain.quotas import Quota
 from kubeop.errors import ManagerError, WaitError
+from kubeop.kube.parallel import in_parallel
 from kubeop.manager.client import ManagerClient
 
 Record = dict[str, Any]
 
 _POLL_SECONDS = 1.0
+_AT_ONCE = 8  # clusters that the manager is asked about at a time: as many connections as the client keeps
 # What the manager notes for itself: it changes without anybody wanting it, and an id is another in a dry run.
 _BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "state", "message"})
 
@@ -76,13 +78,18 @@ def remove_cluster(manager: ManagerClient, name: str, *, dry_run: bool = False) 
 
 
 def describe(manager: ManagerClient, name: str = "") -> list[Record]:
-    """The clusters (or the one of this name) in order of their names, each with `ready` and `detail`."""
-    found = [manager.cluster(name)] if name else manager.clusters()
-    described = []
-    for record in sorted(filter(None, found), key=lambda item: str(item["name"])):
+    """The clusters (or the one of this name) in order of their names, each with `ready` and `detail`.
+
+    Many are asked at once: the manager waits for each that is down.
+    """
+
+    def look(record: Record) -> Record:
         ready, detail = manager.cluster_ready(record["id"])
-        described.append(record | {"ready": ready, "detail": detail})
-    return described
+        return record | {"ready": ready, "detail": detail}
+
+    found = [manager.cluster(name)] if name else manager.clusters()
+    described = in_parallel(look, list(filter(None, found)), _AT_ONCE)
+    return sorted(described, key=lambda record: str(record["name"]))
 
 
 def tenants(manager: ManagerClient, cluster: str = "", name: str = "") -> list[Record]:

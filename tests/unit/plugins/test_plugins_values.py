@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError, AnsibleLookupError
+from ansible.executor.stats import AggregateStats
 from jinja2.nativetypes import NativeEnvironment
 from plugin_docs import PACKAGE, ROOT
 
@@ -111,7 +112,9 @@ def test_summary_shows_components_and_times() -> None:
     task = SimpleNamespace(_role=SimpleNamespace(get_name=lambda: "kubeop.platform.verify"))
     callback.v2_playbook_on_task_start(task, is_conditional=False)
     row = {"cluster": "eu-1", "component": "kubeop-manager", "version": "0.1.0", "ready": "2/2", "api": "http://a:1"}
-    callback.v2_playbook_on_stats(SimpleNamespace(custom={"eu-1": {"kubeop_components": [row]}}))
+    stats = AggregateStats()
+    stats.update_custom_stats("kubeop_components", [row], host="eu-1")
+    callback.v2_playbook_on_stats(stats)
     assert shown[1].split() == ["cluster", "component", "version", "ready", "api"]
     assert shown[3].split() == list(row.values())
     assert shown[-1].split()[0] == "kubeop.platform.verify"
