@@ -1,4 +1,4 @@
-"""The default scenario, run by molecule itself: it makes a cluster of its own, governs it, and removes it."""
+"""The scenarios, run by molecule itself: each makes clusters of its own, governs them, and removes them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kubeop import devcluster
 
 ROOT = Path(__file__).resolve().parents[2]
-SCENARIO_CLUSTER = "kubeop-molecule"
+ACTIONS = ("create", "converge", "idempotence", "verify", "destroy")
 
 
-def test_default_scenario_converges_is_idempotent_verifies_and_destroys() -> None:
+@pytest.mark.parametrize(
+    ("scenario", "clusters", "actions"),
+    [
+        ("default", ["kubeop-molecule"], ACTIONS),
+        ("fleet", ["kubeop-fleet-one", "kubeop-fleet-two"], (*ACTIONS, "side_effect")),
+    ],
+)
+def test_scenario_converges_is_idempotent_verifies_and_destroys(
+    scenario: str, clusters: list[str], actions: tuple[str, ...]
+) -> None:
     try:
         done = subprocess.run(
-            [Path(sys.executable).parent / "molecule", "test", "--scenario-name", "default"],
+            [Path(sys.executable).parent / "molecule", "test", "--scenario-name", scenario],
             cwd=ROOT / "extensions",
             env={
                 **os.environ,
@@ -29,8 +40,9 @@ def test_default_scenario_converges_is_idempotent_verifies_and_destroys() -> Non
             check=False,
         )
         assert done.returncode == 0, done.stdout
-        for action in ("create", "converge", "idempotence", "verify", "destroy"):
-            assert f"[default > {action}] Executed: Successful" in done.stdout, done.stdout
-        assert not devcluster.status(SCENARIO_CLUSTER).exists
+        for action in actions:
+            assert f"[{scenario} > {action}] Executed: Successful" in done.stdout, done.stdout
+        assert not any(devcluster.status(name).exists for name in clusters)
     finally:
-        devcluster.down(SCENARIO_CLUSTER)
+        for name in clusters:
+            devcluster.down(name)

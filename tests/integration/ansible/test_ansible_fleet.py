@@ -57,7 +57,7 @@ def clusters(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[int, int
 def copied(name: str, folder: Path, *, reach: bool = True) -> Path:
     """A playbook with the tasks above in place of its role; without `reach`, every cluster is taken to answer."""
     first, ring = yaml.safe_load((ROOT / "playbooks" / f"{name}.yml").read_text())
-    del ring["roles"]
+    del ring["roles"], ring["pre_tasks"]
     ring["tasks"] = TASKS
     if not reach:
         group_by = {"ansible.builtin.group_by": {"key": first["vars"]["reach_group"]}, "changed_when": False}
