@@ -57,13 +57,28 @@ lint: setup ## every check that needs no cluster
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline
+	$(BIN)/antsibull-changelog lint
+	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --disallow-unknown-collection-refs .
 	$(BIN)/python tests/sanity/run.py
+	$(BIN)/python tests/sanity/galaxy.py
 
 .PHONY: test
 test: lint ## everything that CI runs: checks, unit, integration, end to end
 	@$(SUDO) $(BIN)/kubeop dev packages --install
 	@$(BIN)/kubeop dev binaries
 	@$(SUDO) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: docs
+docs: setup ## the pages of modules, plugins and roles as HTML in build/docs
+	@$(BIN)/python tools/docs.py
+
+.PHONY: dist
+dist: setup ## what a release publishes, in dist/: the collection's artifact and the library's wheel
+	@$(BIN)/python tools/dist.py
+
+.PHONY: changelog
+changelog: setup ## CHANGELOG.rst from the fragments, for the version in galaxy.yml
+	@$(BIN)/antsibull-changelog release
 
 .PHONY: bench
 bench: setup ## measure, beside a peer in the same run; ONLY=name for one
