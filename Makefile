@@ -36,6 +36,10 @@ down: setup ## stop and remove what `make site` started
 images: setup ## build the images controller and webhook; REGISTRY=… pushes them
 	@$(SUDO) $(BIN)/python images/build.py $(if $(REGISTRY),--registry $(REGISTRY))
 
+.PHONY: ee
+ee: setup ## the execution environment as build/kubeop-ee.tar; REGISTRY=… pushes it instead
+	@$(SUDO) $(BIN)/python images/ee.py $(if $(REGISTRY),--registry $(REGISTRY))
+
 .PHONY: setup
 setup: $(UV) $(COLLECTION) ## the locked Python environment in .venv
 	@$(UV) sync --quiet --locked --all-extras

@@ -40,6 +40,9 @@ def test_the_collection_and_the_library_have_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == kubeop.__version__ == VERSION
     assert (ROOT / "meta/ee-requirements.txt").read_text() == f"kubeop>={VERSION}\n"
+    environment = yaml.safe_load((ROOT / "execution-environment.yml").read_text())
+    collections = environment["dependencies"]["galaxy"]["collections"]
+    assert [found["name"] for found in collections] == [f"dist/kubeop-platform-{VERSION}.tar.gz"]
 
 
 def test_the_artifact_holds_what_git_knows_and_nothing_else(artifact: set[str]) -> None:
