@@ -46,12 +46,12 @@ def register(
     dry_run: bool = False,
 ) -> Outcome:
     """Register a cluster, or change its registration; then wait until it is governed, unless `wait_seconds` is 0."""
-    before = _shown(manager.cluster(name))
+    before = shown(manager.cluster(name))
     record, changed = manager.register_cluster(name, kubeconfig, auto_bootstrap, install_admission, dry_run)
     if wait_seconds and not dry_run:
         wait_governed(manager, name, wait_seconds)
         record = manager.cluster(name) or record
-    after = _shown(record)
+    after = shown(record)
     if changed and before == after:  # the kubeconfig is in no record
         before, after = before | {"kubeconfig": "(hidden)"}, after | {"kubeconfig": "(hidden, changed)"}
     return Outcome(changed, before, after, record)
@@ -112,7 +112,7 @@ def ensure_tenant(manager: ManagerClient, cluster: str, name: str, quota: Quota,
         return _would_be({"name": name, "quotas": quota.to_dict()})
     before = _tenant(manager, cluster, name)
     record, changed = manager.ensure_tenant(cluster, name, quota.to_dict(), dry_run)
-    return Outcome(changed, _shown(before), _shown(record), record)
+    return Outcome(changed, shown(before), shown(record), record)
 
 
 def remove_tenant(manager: ManagerClient, cluster: str, name: str, *, dry_run: bool = False) -> Outcome:
@@ -133,7 +133,7 @@ def ensure_project(
         raise ManagerError(f"The cluster {cluster} has no tenant {tenant}.", status=404, hint="Make the tenant first.")
     before = _project(manager, owner, name)
     record, changed = manager.ensure_project(owner["id"], name, quota.to_dict(), dry_run)
-    return Outcome(changed, _shown(before), _shown(record), record)
+    return Outcome(changed, shown(before), shown(record), record)
 
 
 def remove_project(manager: ManagerClient, cluster: str, tenant: str, name: str, *, dry_run: bool = False) -> Outcome:
@@ -141,6 +141,11 @@ def remove_project(manager: ManagerClient, cluster: str, tenant: str, name: str,
     owner = _tenant(manager, cluster, tenant) if manager.cluster(cluster) else None
     found = _project(manager, owner, name) if owner else None
     return _remove(found, lambda record: manager.delete_project(record["id"], dry_run))
+
+
+def shown(record: Record | None) -> Record:
+    """A record without what the manager notes for itself, for diffs."""
+    return {name: value for name, value in (record or {}).items() if name not in _BOOKKEEPING}
 
 
 def _tenant(manager: ManagerClient, cluster: str, name: str) -> Record | None:
@@ -154,12 +159,8 @@ def _project(manager: ManagerClient, tenant: Record, name: str) -> Record | None
 def _remove(record: Record | None, delete: Callable[[Record], bool]) -> Outcome:
     if record is None:
         return Outcome(changed=False)
-    return Outcome(delete(record), before=_shown(record))
+    return Outcome(delete(record), before=shown(record))
 
 
 def _would_be(record: Record) -> Outcome:
     return Outcome(changed=True, after=record, record=record)
-
-
-def _shown(record: Record | None) -> Record:
-    return {name: value for name, value in (record or {}).items() if name not in _BOOKKEEPING}
