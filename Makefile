@@ -54,6 +54,8 @@ $(COLLECTION):
 	@mkdir -p $(dir $@) && ln -sfn $(CURDIR) $@
 
 .PHONY: lint
+# antsibull's tools start Ansible's by name.
+lint changelog: export PATH := $(CURDIR)/$(BIN):$(PATH)
 lint: setup ## every check that needs no cluster
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

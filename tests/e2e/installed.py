@@ -25,10 +25,18 @@ class Platform:
 
     def playbook(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a playbook as the README does."""
+        return self._run([f"playbooks/{name}.yml", "-i", "inventories/local", *arguments], ROOT)
+
+    def playbook_of_collection(self, name: str, collections: Path) -> subprocess.CompletedProcess[str]:
+        """Run a playbook as whoever has installed the collection does, into `collections`, and has no clone."""
+        local = ROOT / "inventories" / "local"
+        return self._run([f"kubeop.platform.{name}", "-i", str(local)], collections, ANSIBLE_COLLECTIONS_PATH=".")
+
+    def _run(self, arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [BIN / "ansible-playbook", f"playbooks/{name}.yml", "-i", "inventories/local", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.environment},
+            [BIN / "ansible-playbook", *arguments],
+            cwd=folder,
+            env={**os.environ, **self.environment, **environment},
             capture_output=True,
             text=True,
             check=False,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from installed import Platform, changed
+from installed import BIN, ROOT, Platform, changed
 
 from kubeop import names
 from kubeop.crypto import tokens
@@ -55,8 +56,10 @@ def pod(image: str, **container: Any) -> dict[str, Any]:
     }
 
 
-def test_a_second_run_changes_nothing(platform: Platform) -> None:
-    run = platform.playbook("site")
+def test_a_second_run_changes_nothing_and_needs_no_clone(platform: Platform, tmp_path: Path) -> None:
+    install = [BIN / "ansible-galaxy", "collection", "install", str(ROOT), "--collections-path", str(tmp_path)]
+    subprocess.run([*install, "--no-deps"], check=True, capture_output=True, text=True, cwd=tmp_path)
+    run = platform.playbook_of_collection("site", tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert changed(run) == 0, run.stdout
 
