@@ -91,7 +91,8 @@ def test_a_play_governs_a_namespace_and_a_second_changes_nothing(inside: Run, ku
 def test_the_collections_playbooks_are_found_by_name(inside: Run, playbook: str) -> None:
     listed = inside("ansible-playbook", f"kubeop.platform.{playbook}", "--list-tasks")
     assert listed.returncode == 0, listed.stdout
-    assert "kubeop.platform." in listed.stdout.partition("tasks:")[2]
+    assert f"/kubeop/platform/playbooks/{playbook}.yml" in listed.stdout
+    assert listed.stdout.partition("tasks:")[2].split(), listed.stdout
 
 
 def test_it_runs_as_an_ordinary_user(inside: Run) -> None:
