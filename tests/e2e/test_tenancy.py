@@ -87,6 +87,7 @@ def test_many_are_made_as_foretold_and_those_refused_are_named(platform: Platfor
         tenancy([TENANTS[0], TENANTS[0]]),
     )
     assert checked["changes"] == done["changes"]
+    assert checked["diff"] == done["diff"]
     assert checked["counts"] == done["counts"] == {"create": 9, "update": 0, "unchanged": 0, "delete": 0}
     assert {change["name"] for change in done["changes"] if change["kind"] == "Project"} == {
         f"bulk-{number}/{project}" for number in range(3) for project in ("web", "jobs")

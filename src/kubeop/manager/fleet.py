@@ -21,8 +21,8 @@ Record = dict[str, Any]
 
 _POLL_SECONDS = 1.0
 _AT_ONCE = 8  # clusters that the manager is asked about at a time: as many connections as the client keeps
-# What the manager notes for itself: it changes without anybody wanting it, and an id is another in a dry run.
-_BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "state", "message"})
+# What the manager notes for itself: it changes without anybody wanting it, and a dry run does not know ids.
+_BOOKKEEPING = frozenset({"id", "cluster_id", "tenant_id", "created_at", "updated_at", "state", "message"})
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,10 @@ def remove_project(manager: ManagerClient, cluster: str, tenant: str, name: str,
 
 def shown(record: Record | None) -> Record:
     """A record without what the manager notes for itself, for diffs."""
-    return {name: value for name, value in (record or {}).items() if name not in _BOOKKEEPING}
+    found = {name: value for name, value in (record or {}).items() if name not in _BOOKKEEPING}
+    if "quotas" in found:
+        found["quotas"] = Quota.of(found["quotas"]).to_dict()
+    return found
 
 
 def _tenant(manager: ManagerClient, cluster: str, name: str) -> Record | None:

@@ -71,7 +71,13 @@ def ensure(
     def tenant_task(tenant: WantedTenant) -> _Task:
         quotas, present = tenant.quota.to_dict(), tenants.get(tenant.name)
         if not there:
-            return _Task("Tenant", tenant.name, tenant.quota, None, lambda: _foretold(tenant.name, quotas))
+            return _Task(
+                "Tenant",
+                tenant.name,
+                tenant.quota,
+                None,
+                lambda: ({"id": "", "name": tenant.name, "quotas": quotas}, True),
+            )
         return _Task(
             "Tenant", tenant.name, tenant.quota, present,
             lambda: manager.ensure_tenant(cluster, tenant.name, quotas, dry_run),
@@ -85,7 +91,9 @@ def ensure(
             error = f"Project {title} is not made, for its tenant could not be."
             return _Task("Project", title, quota, None, None, error)
         if tenant.name not in tenants and dry_run:
-            return _Task("Project", title, quota, None, lambda: _foretold(name, quotas))
+            namespace = names.project_namespace(tenant.name, name)
+            foretold = {"name": name, "namespace": namespace, "quotas": quotas}
+            return _Task("Project", title, quota, None, lambda: (foretold, True))
         return _Task(
             "Project", title, quota, projects.get((owner["id"], name)),
             lambda: manager.ensure_project(owner["id"], name, quotas, dry_run),
@@ -152,10 +160,6 @@ def _do(task: _Task) -> tuple[_Task, Record, bool, KubeopError | None]:
             ManagerError(f"{task.kind} {task.name}: {error.message}", status=error.status, hint=error.hint),
         )
     return task, record, changed, None
-
-
-def _foretold(name: str, quotas: Record) -> tuple[Record, bool]:
-    return {"id": "", "name": name, "quotas": quotas}, True
 
 
 def _once(what: str, given: Sequence[str]) -> None:
