@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -151,6 +154,21 @@ def test_a_wrong_and_an_expired_token_are_refused(governed: Client, platform: Pl
         with pytest.raises(ManagerError, match="expired") as expired:
             ManagerClient(url, short).clusters()
     assert (wrong.value.status, expired.value.status) == (401, 401)
+
+
+def test_a_tunnel_leaves_no_socket_open_when_the_other_side_ends_first(governed: Client) -> None:
+    left: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda raised: left.append(raised.exc_value))
+        with open_tunnel(governed, names.PLATFORM_NAMESPACE, names.MANAGER, names.MANAGER_PORT) as url:
+            host, port = url.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port))) as ours:
+                ours.sendall(b"GET /healthz HTTP/1.1\r\nHost: manager\r\nConnection: close\r\n\r\n")
+                assert ours.recv(4096).startswith(b"HTTP/1.1 200")
+                while ours.recv(4096):  # until the other side has ended
+                    pass
+        gc.collect()
+    assert left == []
 
 
 def test_the_manager_tells_its_version_and_its_clusters(governed: Client, platform: Platform) -> None:

@@ -121,6 +121,7 @@ class _Forwarder:
                     _pump(local, remote)
                 finally:
                     remote.close()
+                    remote.shutdown()  # close() leaves the socket open where the other side has closed first
         finally:
             with self._lock:
                 self._open.discard(local)
