@@ -121,7 +121,8 @@ class _Forwarder:
                     _pump(local, remote)
                 finally:
                     remote.close()
-                    remote.shutdown()  # close() leaves the socket open where the other side has closed first
+                    if remote.sock is not None:  # close() leaves it where the other side has closed first
+                        remote.sock.close()
         finally:
             with self._lock:
                 self._open.discard(local)
