@@ -221,13 +221,10 @@ class _Start:
 
     def _database(self, component: Component) -> None:
         database.prepare(self.layout, self.addresses)
-        database.clear_leftovers(self.layout, component)
         self._ensure(component)
         database.create(self.layout, self.addresses)
 
     def _runtime(self, component: Component) -> None:
-        if not processes.running(self.layout, component):
-            self.layout.containerd_socket.unlink(missing_ok=True)
         self._ensure(component)
         present = images.loaded(self.layout)
         for name in _IMAGES:

@@ -13,11 +13,12 @@ import re
 import secrets
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from kubeop.devcluster.layout import DATABASE, DATABASE_PORT, Addresses, Layout, give_to_invoking_user
-from kubeop.devcluster.processes import Component, identify, recorded, running, stop
+from kubeop.devcluster.processes import Component, identify, recorded, stop
 from kubeop.devcluster.shell import run
 from kubeop.errors import DevClusterError
 
@@ -65,11 +66,12 @@ def component(layout: Layout, addresses: Addresses) -> Component:
         ),
         ready=ready,
         stop_signal=signal.SIGINT,  # a fast shutdown: sessions are cut, nothing is lost
+        clear=partial(_clear_leftovers, layout),
     )
 
 
 def prepare(layout: Layout, addresses: Addresses) -> None:
-    """Make the data folder unless it is there, and clear away what a killed server left in it."""
+    """Make the data folder unless it is there."""
     folder = layout.postgres
     folder.mkdir(exist_ok=True)
     _own(folder, 0o700)
@@ -103,17 +105,6 @@ def prepare(layout: Layout, addresses: Addresses) -> None:
         finally:
             password.unlink()
         temporary.rename(_data(layout))
-
-
-def clear_leftovers(layout: Layout, wanted: Component) -> None:
-    """End an older server, or what a killed one left: children, and the lock files of a process that is no more."""
-    if running(layout, wanted):
-        return
-    old = recorded(layout, NAME)
-    stop([old] if old is not None else [], wanted.stop_signal)
-    end_unrecorded(layout)
-    for lock_file in (_data(layout) / "postmaster.pid", *_sockets(layout).iterdir()):
-        lock_file.unlink(missing_ok=True)
 
 
 def end_unrecorded(layout: Layout) -> None:
@@ -158,6 +149,13 @@ def version() -> str:
     """The server's version, such as 15.18."""
     found = re.search(r"(\d+(\.\d+)*)", run(binaries() / "postgres", "--version").stdout)
     return found[1] if found else ""
+
+
+def _clear_leftovers(layout: Layout) -> None:
+    """End the children of a killed server, and remove the lock files of a process that is no more."""
+    end_unrecorded(layout)
+    for lock_file in (_data(layout) / "postmaster.pid", *_sockets(layout).iterdir()):
+        lock_file.unlink(missing_ok=True)
 
 
 def _in_data_folder(layout: Layout) -> list[int]:

@@ -34,6 +34,7 @@ class Component:
     """A process of the cluster: what to run, when it is ready, and the signal that ends it politely.
 
     `files` are what it reads at its start: it is started anew when they, or the command, are no longer the same.
+    `clear` takes away what a killed one left; it is called before each start, when none runs.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Component:
     ready: Callable[[], bool] | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     files: tuple[Path, ...] = ()
+    clear: Callable[[], None] | None = None
 
     def digest(self) -> str:
         """What tells one way of running this component from another."""
@@ -91,6 +93,8 @@ def running(layout: Layout, component: Component) -> bool:
 def start(layout: Layout, component: Component) -> Process:
     """Start the component in the cluster's network namespace and record it; an older one is stopped first."""
     end(layout, component)
+    if component.clear is not None:
+        component.clear()
     log = layout.log(component.name)
     if log.exists() and log.stat().st_size > LOG_KEEP_BYTES:
         log.replace(log.with_suffix(".log.old"))
@@ -121,16 +125,19 @@ def start(layout: Layout, component: Component) -> Process:
 
 def ensure(layout: Layout, component: Component) -> bool:
     """Make the component run and be ready; True if it had to be started. DevClusterError quotes its last words."""
-    started = not running(layout, component)
-    if started:
-        start(layout, component)
+    started = False
     log = layout.log(component.name)
 
     def ready() -> bool:
+        nonlocal started
         if not running(layout, component):
-            raise DevClusterError(
-                f"{component.name} ended while starting: {last_words(log)}", hint=f"Its log is {log}."
-            )
+            if started:
+                raise DevClusterError(
+                    f"{component.name} ended while starting: {last_words(log)}", hint=f"Its log is {log}."
+                )
+            # Not only at first: one that was killed a moment ago runs on until the kernel has taken it apart.
+            start(layout, component)
+            started = True
         return component.ready is None or component.ready()
 
     wait(component.name, ready, timeout_seconds=READY_SECONDS, hint=f"Its log is {log}.")
@@ -212,10 +219,14 @@ def _command(pid: int) -> tuple[str, ...]:
 
 
 def _start_time(pid: int) -> int | None:
-    """Field 22 of /proc/<pid>/stat; None for a process that is gone or a zombie."""
+    """Field 22 of /proc/<pid>/stat; None for a process that is gone or a zombie.
+
+    Where only its first thread is a zombie, the others still hold its files, locks and ports (field 20 counts them).
+    """
     try:
         # The second field is the command in brackets and may itself hold spaces and brackets.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    gone = fields[0] == "X" or (fields[0] == "Z" and int(fields[17]) <= 1)
+    return None if gone else int(fields[19])

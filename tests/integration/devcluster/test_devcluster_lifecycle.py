@@ -17,6 +17,7 @@ import pytest
 from kubeop import devcluster
 from kubeop.devcluster import builds, cgroups, images, processes
 from kubeop.devcluster.layout import Addresses, Layout
+from kubeop.devcluster.processes import Component
 from kubeop.devcluster.progress import Silent
 from kubeop.errors import DevClusterError
 from kubeop.kube.client import Client
@@ -237,6 +238,30 @@ def test_everything_killed_comes_back_with_its_data(pair: tuple[devcluster.Clust
     assert "stays" in namespaces(two)
     with psycopg.connect(two.database_url) as connection:
         assert connection.execute("SELECT count(*) FROM stays").fetchone() == (0,)
+
+
+def test_what_was_killed_a_moment_ago_is_started_again(pair: tuple[devcluster.Cluster, devcluster.Cluster]) -> None:
+    layout = Layout(TWO)
+    killed: list[int] = []
+
+    def ready() -> bool:
+        # As a killed process does that the kernel has not yet taken apart: it is there when `up` looks, then no more.
+        process = processes.recorded(layout, "sleeper")
+        assert process is not None
+        if not killed:
+            killed.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
+            return False
+        return process.pid not in killed
+
+    sleeper = Component("sleeper", ("sleep", "600"), ready=ready)
+    first = processes.start(layout, sleeper)
+    try:
+        assert processes.ensure(layout, sleeper)
+        assert killed == [first.pid]
+    finally:
+        processes.end(layout, sleeper)
+        processes.record_path(layout, "sleeper").unlink()
 
 
 def test_an_up_that_is_killed_halfway_is_finished_by_the_next(half: str) -> None:

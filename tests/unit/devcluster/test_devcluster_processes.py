@@ -1,5 +1,6 @@
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,19 @@ def test_a_record_of_another_boot_names_nobody(layout: Layout, sleeper: subproce
     [real] = processes.identify([sleeper.pid])
     record(layout, pid=real.pid, start_time=real.start_time, digest="d", boot="another")
     assert processes.recorded(layout, "thing") is None
+
+
+def test_a_process_lives_until_its_last_thread_has_ended() -> None:
+    script = "import ctypes, threading; threading.Thread(target=input).start(); ctypes.CDLL(None).pthread_exit(None)"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
+        stat = Path(f"/proc/{process.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert process.poll() is None
+        [real] = processes.identify([process.pid])
+        assert real.alive()
+        process.kill()
+        process.wait()
+        assert not real.alive()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', "12"])
