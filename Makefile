@@ -72,8 +72,7 @@ lint: setup ## every check that needs no cluster
 test: lint ## everything that CI runs: checks, unit, integration, end to end
 	@$(SUDO) $(BIN)/kubeop dev packages --install
 	@$(BIN)/kubeop dev binaries
-	@# Ansible refuses to run where its standard input does not block, as under some CI systems.
-	@$(SUDO) $(BIN)/python -m pytest $(PYTEST_ARGS) < /dev/null
+	@$(SUDO) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: docs
 docs: setup ## the pages of modules, plugins and roles as HTML in build/docs

@@ -72,7 +72,9 @@ def run(*command: str) -> str:
     """Run a command; what it printed."""
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(f"{command[0]} is not installed. Install it with `kubeop dev packages --install`.")
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    # Given the caller's standard input, buildah would leave it non-blocking, and Ansible refuses such a one.
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, check=True, stdin=nothing, capture_output=True, text=True).stdout.strip()
 
 
 def digest(data: bytes) -> str:

@@ -64,6 +64,7 @@ def inside(cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
                 *(*workshop.buildah_command(), "run", "--isolation", "chroot", "--network", "host"),
                 *("--volume", f"{project}:/runner/project:ro", container, "--", *ENTRYPOINT, *command),
             ],
+            stdin=subprocess.DEVNULL,  # buildah would leave ours non-blocking, for every test that comes after
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
