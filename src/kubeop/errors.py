@@ -1,7 +1,8 @@
 """Every error that kubeop raises on purpose, in one tree.
 
 An error's text is one sentence that says what is wrong and where, and a hint that says what to do next.
-It never holds a secret: no key, token, kubeconfig or database password.
+It never holds a secret: no key, token, kubeconfig or database password. `PartlyDone`, of which ApplyInterrupted and
+ApplyFailed are two kinds, also holds what was done nevertheless.
 
 KubeopError
 ├── InputError              what the user gave cannot be used
@@ -25,6 +26,8 @@ KubeopError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class KubeopError(Exception):
@@ -88,8 +91,8 @@ class ApiError(ClusterError):
         self.reason = reason
 
 
-class ApplyInterrupted(ClusterUnreachable):
-    """The API server was lost in the middle. `failures`: the errors before that; `result`: what was done.
+class PartlyDone(KubeopError):
+    """Some of many things could not be done. `failures`: one error for each; `result`: what was done.
 
     `summary` is the same error without the failures in its words.
     """
@@ -101,25 +104,18 @@ class ApplyInterrupted(ClusterUnreachable):
         self.failures = failures
         self.result = result
         self.summary = summary
+
+
+class ApplyInterrupted(PartlyDone, ClusterUnreachable):
+    """The API server was lost in the middle. `failures`: the errors before that."""
 
 
 class ApplyConflict(ApiError):
     """Another field manager owns a field that we want to set."""
 
 
-class ApplyFailed(ClusterError):
-    """Some objects could not be applied; the others were. `failures`: one error for each; `result`: what was done.
-
-    `summary` is the same error without the failures in its words.
-    """
-
-    def __init__(
-        self, message: str, *, failures: tuple[KubeopError, ...], result: object, summary: KubeopError, hint: str = ""
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.failures = failures
-        self.result = result
-        self.summary = summary
+class ApplyFailed(PartlyDone, ClusterError):
+    """Some objects could not be applied; the others were."""
 
 
 class WaitError(ClusterError):
@@ -140,3 +136,9 @@ class DatabaseError(KubeopError):
 
 class DevClusterError(KubeopError):
     """The embedded cluster cannot start or stop."""
+
+
+def in_words(sentences: Sequence[str], most: int) -> str:
+    """The first `most` sentences, and how many more there are."""
+    more = len(sentences) - most
+    return " ".join([*sentences[:most], *([f"And {more} more."] if more > 0 else [])])

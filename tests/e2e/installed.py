@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -41,6 +45,21 @@ class Platform:
             text=True,
             check=False,
         )
+
+    def results(self, play: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+        """Run a play on localhost, written to `path`; what each task has answered, in order."""
+        path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, **play}]))
+        arguments = ["-i", "localhost,", "-c", "local", str(path)]
+        done = self._run(
+            arguments,
+            ROOT,
+            ANSIBLE_STDOUT_CALLBACK="results",
+            ANSIBLE_CALLBACKS_ENABLED="results",
+            ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "integration" / "ansible" / "callbacks"),
+        )
+        assert done.stdout.startswith("["), done.stdout + done.stderr
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
 
 
 def changed(run: subprocess.CompletedProcess[str]) -> int:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from installed import BIN, ROOT, Platform
+from installed import BIN, Platform
 
 KEY = "{{ lookup('ansible.builtin.file', lookup('ansible.builtin.env', 'KUBEOP_STATE_DIR') ~ '/jwt_signing_key') }}"
 TENANTS = [
@@ -37,26 +33,7 @@ def tenancy(tenants: list[dict[str, Any]], **keywords: Any) -> dict[str, Any]:
 def play(platform: Platform, folder: Path, *tasks: dict[str, Any]) -> list[dict[str, Any]]:
     """The results of the tasks."""
     variables = {"ansible_python_interpreter": str(BIN / "python"), "key": KEY}
-    path = folder / "play.yml"
-    path.write_text(
-        yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": [*tasks]}])
-    )
-    callback = {
-        "ANSIBLE_STDOUT_CALLBACK": "results",
-        "ANSIBLE_CALLBACKS_ENABLED": "results",
-        "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "integration" / "ansible" / "callbacks"),
-    }
-    done = subprocess.run(
-        [BIN / "ansible-playbook", "-i", "localhost,", "-c", "local", path],
-        cwd=ROOT,
-        env={**os.environ, **platform.environment, **callback},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.startswith("["), done.stdout + done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    return found
+    return platform.results({"vars": variables, "tasks": [*tasks]}, folder / "play.yml")
 
 
 @pytest.fixture

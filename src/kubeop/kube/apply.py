@@ -18,6 +18,7 @@ from kubeop.errors import (
     InputError,
     KubeopError,
     WaitError,
+    in_words,
 )
 from kubeop.kube import prune as pruning
 from kubeop.kube.changes import Action, ApplyResult, Change, shown_pair
@@ -281,9 +282,5 @@ def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int, 
 
 def _told(failures: tuple[KubeopError, ...]) -> str:
     """The first failures, each with its own hint unless all have the same."""
-    first = failures[:_SHOWN_FAILURES]
-    alike = len({error.hint for error in first}) == 1
-    told = [error.message if alike else str(error) for error in first]
-    if len(failures) > len(first):
-        told.append(f"And {len(failures) - len(first)} more.")
-    return " ".join(told)
+    alike = len({error.hint for error in failures[:_SHOWN_FAILURES]}) == 1
+    return in_words([error.message if alike else str(error) for error in failures], _SHOWN_FAILURES)

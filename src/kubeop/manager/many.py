@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kubeop import names
 from kubeop.domain.quotas import Quota
-from kubeop.errors import ApplyFailed, InputError, KubeopError, ManagerError
+from kubeop.errors import ApplyFailed, InputError, KubeopError, ManagerError, in_words
 from kubeop.kube.changes import ApplyResult, Change
 from kubeop.kube.parallel import in_parallel
 from kubeop.manager.client import ManagerClient
@@ -52,6 +52,16 @@ class _Task:
         """Whether there is nothing to ask the manager for."""
         found = self.present
         return found is not None and found["state"] != "deleting" and Quota.of(found["quotas"]) == self.quota
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a task: the record that there is now, or the error."""
+
+    task: _Task
+    record: Record = field(default_factory=dict)
+    changed: bool = False
+    error: KubeopError | None = None
 
 
 def ensure(
@@ -114,19 +124,17 @@ class _Run:
     def all(self, tasks: Sequence[_Task]) -> dict[str, Record]:
         """Do them; the records that there are now, by name."""
         records: dict[str, Record] = {}
-        done = {
-            id(task): (record, changed, error) for task, record, changed, error in in_parallel(_do, tasks, _WORKERS)
-        }
+        done = {one.task.name: one for one in in_parallel(_do, tasks, _WORKERS)}  # names are given once
         for task in tasks:
-            record, changed, error = done[id(task)]
-            if error is not None:
-                self._failures.append(error)
+            one = done[task.name]
+            if one.error is not None:
+                self._failures.append(one.error)
                 continue
-            records[task.name] = record
+            records[task.name] = one.record
             action: Literal["create", "update", "unchanged"] = "unchanged"
-            if changed:
+            if one.changed:
                 action = "create" if task.present is None else "update"
-            before, after = (shown(task.present) or None, shown(record)) if changed else (None, None)
+            before, after = (shown(task.present) or None, shown(one.record)) if one.changed else (None, None)
             self._changes.append(Change(action, names.GROUP_VERSION, task.kind, "", task.name, before, after))
         return records
 
@@ -136,30 +144,24 @@ class _Run:
         failures = tuple(self._failures)
         if not failures:
             return result
-        told = " ".join(str(failure) for failure in failures[:_SHOWN_FAILURES])
-        more = f" And {len(failures) - _SHOWN_FAILURES} more." if len(failures) > _SHOWN_FAILURES else ""
+        told = in_words([str(failure) for failure in failures], _SHOWN_FAILURES)
         head = f"{len(failures)} of {len(failures) + len(self._changes)} tenants and projects could not be made"
         summary = ManagerError(f"{head}.", hint="Correct them and run again.")
-        raise ApplyFailed(f"{head}: {told}{more}", failures=failures, result=result, summary=summary)
+        raise ApplyFailed(f"{head}: {told}", failures=failures, result=result, summary=summary)
 
 
-def _do(task: _Task) -> tuple[_Task, Record, bool, KubeopError | None]:
+def _do(task: _Task) -> _Done:
     if task.call is None:
-        return task, {}, False, ManagerError(task.error)
+        return _Done(task, error=ManagerError(task.error))
     if task.settled and task.present is not None:
-        return task, task.present, False, None
+        return _Done(task, task.present)
     try:
-        record, changed = task.call()
+        return _Done(task, *task.call())
     except ManagerError as error:
         if not error.status:
             raise  # nobody answers: asking for the others is of no use
-        return (
-            task,
-            {},
-            False,
-            ManagerError(f"{task.kind} {task.name}: {error.message}", status=error.status, hint=error.hint),
-        )
-    return task, record, changed, None
+        said = f"{task.kind} {task.name}: {error.message}"
+        return _Done(task, error=ManagerError(said, status=error.status, hint=error.hint))
 
 
 def _once(what: str, given: Sequence[str]) -> None:
