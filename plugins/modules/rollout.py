@@ -30,6 +30,13 @@ options:
     description: The images, by container name. Containers that are not named keep theirs.
     type: dict
     default: {}
+  wait_images:
+    description:
+      - Images that something else brings to the Deployment, such as the manager after an upgrade.
+      - They are waited for before the rollout is, all within O(wait_seconds).
+    type: list
+    elements: str
+    default: []
   undo:
     description: Take a failed rollout back to the images before it.
     type: bool
@@ -62,10 +69,12 @@ EXAMPLES = r"""
     images:
       operator: registry.example.com/kubeop/controller:0.2.0
 
-- name: The admission webhook is ready
+- name: The admission webhook is ready, with the image that the manager brings
   kubeop.platform.rollout:
     kubeconfig: /etc/kubeop/eu-1.kubeconfig
     name: kubeop-admission
+    wait_images:
+      - registry.example.com/kubeop/webhook:0.2.0
 """
 
 RETURN = r"""
@@ -116,6 +125,7 @@ def call(module):
             params["namespace"],
             params["name"],
             {name: str(image) for name, image in params["images"].items()},
+            awaited=params["wait_images"],
             undo=params["undo"],
             dry_run=module.check_mode,
             timeout_seconds=params["wait_seconds"],
@@ -142,6 +152,7 @@ def main():
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "default": "kubeop-system"},
             "images": {"type": "dict", "default": {}},
+            "wait_images": {"type": "list", "elements": "str", "default": []},
             "undo": {"type": "bool", "default": True},
             "wait_seconds": {"type": "int", "default": 300},
         },

@@ -94,6 +94,7 @@ def words(platform: Platform, governed: Client, tmp_path: Path) -> Iterator[dict
                 "https://kubeop.example.com": url,
                 "registry.example.com/kubeop/controller:0.1.0": platform.images["controller"],
                 "registry.example.com/kubeop/controller:0.2.0": platform.images["controller"],
+                "registry.example.com/kubeop/webhook:0.2.0": platform.images["webhook"],
                 "eu-1": REGISTERED,
                 "acme": TENANT,
                 "manifests": str(tmp_path / "manifests"),

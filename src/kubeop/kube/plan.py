@@ -269,10 +269,7 @@ def _held(live: Object) -> str:
     """What an object that is being deleted still waits for."""
     conditions = (live.get("status") or {}).get("conditions") or []
     remaining = [
-        str(one.get("message"))
-        for one in conditions
-        if one.get("status") == "True"
-        and one.get("type") in ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
+        str(one.get("message")) for one in conditions if one.get("status") == "True" and one.get("type") in _REMAINING
     ]
     if remaining:
         return f" ({'; '.join(remaining)})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from kubeop.kube.wait import wait_ready
 
 _API_VERSION, _KIND = "apps/v1", "Deployment"
 _REVISION = "deployment.kubernetes.io/revision"
+_LOOK_SECONDS = 1.0
 _STRATEGIC_MERGE = "application/strategic-merge-patch+json"
 
 
@@ -41,6 +43,7 @@ def roll_out(
     name: str,
     images: Mapping[str, str],
     *,
+    awaited: Collection[str] = (),
     undo: bool = True,
     dry_run: bool = False,
     timeout_seconds: float = 300,
@@ -48,9 +51,21 @@ def roll_out(
     """Set the images of the named containers and wait until every pod runs them.
 
     A rollout that fails is taken back to the images before it (unless `undo` is false), and raises WaitError as well.
-    Without images, waits for the rollout that is going on. Raises InputError for a Deployment or container not there.
+    Without images, waits for the rollout that is going on; `awaited` are images that somebody else brings, and that are
+    waited for first, all within `timeout_seconds`. Raises InputError for a Deployment or container not there.
     """
+    deadline = time.monotonic() + timeout_seconds
     deployment = _read(client, namespace, name)
+    while not dry_run and (missing := sorted(set(awaited) - set(_images(deployment).values()))):
+        if time.monotonic() > deadline:
+            runs = ", ".join(_images(deployment).values())
+            raise WaitError(
+                f"Deployment {namespace}/{name} has not got the image {missing[0]} in {timeout_seconds:g} s: "
+                f"it runs {runs}.",
+                hint="See what should bring it, such as the manager.",
+            )
+        time.sleep(_LOOK_SECONDS)
+        deployment = _read(client, namespace, name)
     before = _images(deployment)
     if missing := sorted(set(images) - set(before)):
         raise InputError(
@@ -63,7 +78,7 @@ def roll_out(
             return _describe(client, changed, before, changed=True)
     if not dry_run:
         with _taken_back(client, namespace, name, {container: before[container] for container in wanted}, undo=undo):
-            wait_ready(client, [deployment], timeout_seconds=timeout_seconds)
+            wait_ready(client, [deployment], timeout_seconds=max(0.0, deadline - time.monotonic()))
     return _describe(client, _read(client, namespace, name), before, changed=bool(wanted))
 
 

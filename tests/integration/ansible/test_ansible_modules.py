@@ -119,9 +119,10 @@ def test_rollout_is_taken_back_when_it_fails(play: Play, kube: Client, tenant: s
     where = {"name": tenant, "namespace": "default", "wait_seconds": 90}
     bad = {"kubeop.platform.rollout": {**where, "images": {"main": "registry.invalid/none:1"}}, "diff": True}
     try:
-        _, ready, checked, failed, back, unknown = play(
+        _, ready, late, checked, failed, back, unknown = play(
             {"kubeop.platform.apply": {"definitions": [deployment]}},
-            {"kubeop.platform.rollout": where},
+            {"kubeop.platform.rollout": {**where, "wait_images": [image]}},
+            {"kubeop.platform.rollout": {**where, "wait_images": ["registry.invalid/later:1"], "wait_seconds": 2}},
             {**bad, "check_mode": True},
             bad,
             {"kubeop.platform.rollout": where},
@@ -130,6 +131,7 @@ def test_rollout_is_taken_back_when_it_fails(play: Play, kube: Client, tenant: s
     finally:
         kube.delete("apps/v1", "Deployment", tenant, "default")
     assert (ready["changed"], ready["images"], ready["ready_replicas"]) == (False, {"main": image}, 1)
+    assert "has not got the image registry.invalid/later:1 in 2 s" in late["msg"]
     assert checked["changed"]
     assert checked["diff"]["after"] == {"images": {"main": "registry.invalid/none:1"}}
     assert failed["failed"]
