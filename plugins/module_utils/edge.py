@@ -61,18 +61,26 @@ def run(call, argument_spec, **rules):
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
     try:
         import kubeop  # noqa: F401 - only its absence matters here
-        from kubeop.errors import KubeopError
     except ImportError:
         module.fail_json(
             msg=missing_required_lib("kubeop", reason="on the machine that runs the module: pip install kubeop"),
             exception=traceback.format_exc(),
         )
+    result = answer(call, module)
+    if result.get("failed"):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def answer(call, module):
+    """The result of a call of the library, C(failed) with its one sentence where it raised an error."""
+    from kubeop.errors import KubeopError
+
     try:
-        result = call(module)
+        return call(module)
     except KubeopError as error:
         done = changed_result(module, error.result) if hasattr(error, "result") else {}
-        module.fail_json(msg=str(error), **{**done, **error_facts(error)})
-    module.exit_json(**result)
+        return {**done, **error_facts(error), "failed": True, "msg": str(error)}
 
 
 def error_facts(error):

@@ -196,19 +196,19 @@ def call(module):
     return edge.changed_result(module, applied)
 
 
+ARGUMENTS = {
+    **edge.cluster_options(),
+    "definitions": {"type": "list", "elements": "dict"},
+    "src": {"type": "list", "elements": "path"},
+    "content": {"type": "str"},
+    "force": {"type": "bool", "default": False},
+    "prune_label": {"type": "str"},
+}
+RULES = {"required_one_of": [("definitions", "content", "src")]}
+
+
 def main():
-    edge.run(
-        call,
-        {
-            **edge.cluster_options(),
-            "definitions": {"type": "list", "elements": "dict"},
-            "src": {"type": "list", "elements": "path"},
-            "content": {"type": "str"},
-            "force": {"type": "bool", "default": False},
-            "prune_label": {"type": "str"},
-        },
-        required_one_of=[("definitions", "content", "src")],
-    )
+    edge.run(call, ARGUMENTS, **RULES)
 
 
 if __name__ == "__main__":

@@ -367,37 +367,38 @@ def wish(module, item):
     )
 
 
+LEVEL = {"type": "str", "choices": ["restricted", "baseline", "privileged"]}
+CONTAINERS = {"cpu_request": "100m", "memory_request": "64Mi", "cpu_limit": "500m", "memory_limit": "256Mi"}
+POLICY = {"name": {"type": "str", "required": True}, "spec": {"type": "dict", "required": True}}
+NAMESPACE = {
+    "name": {"type": "str"},
+    "pattern": {"type": "str"},
+    "label_selector": {"type": "str"},
+    "tenant": {"type": "str"},
+    "project": {"type": "str"},
+    "preset": LEVEL,
+    **edge.quota_options(),
+    "limit_range": {
+        "type": "dict",
+        "options": {name: {"type": "str", "default": amount} for name, amount in CONTAINERS.items()},
+    },
+    "network_policies": {"type": "list", "elements": "dict", "options": POLICY},
+    "egress_cidrs": {"type": "list", "elements": "str"},
+    "pod_security": LEVEL,
+}
+ARGUMENTS = {
+    **edge.cluster_options(),
+    "namespaces": {"type": "list", "elements": "dict", "required": True, "options": NAMESPACE},
+    "preset": {**LEVEL, "default": "restricted"},
+    "egress_cidrs": {"type": "list", "elements": "str", "default": []},
+    "cluster_name": {"type": "str", "default": ""},
+    "force": {"type": "bool", "default": False},
+}
+RULES = {}
+
+
 def main():
-    level = {"type": "str", "choices": ["restricted", "baseline", "privileged"]}
-    containers = {"cpu_request": "100m", "memory_request": "64Mi", "cpu_limit": "500m", "memory_limit": "256Mi"}
-    policy = {"name": {"type": "str", "required": True}, "spec": {"type": "dict", "required": True}}
-    namespace = {
-        "name": {"type": "str"},
-        "pattern": {"type": "str"},
-        "label_selector": {"type": "str"},
-        "tenant": {"type": "str"},
-        "project": {"type": "str"},
-        "preset": level,
-        **edge.quota_options(),
-        "limit_range": {
-            "type": "dict",
-            "options": {name: {"type": "str", "default": amount} for name, amount in containers.items()},
-        },
-        "network_policies": {"type": "list", "elements": "dict", "options": policy},
-        "egress_cidrs": {"type": "list", "elements": "str"},
-        "pod_security": level,
-    }
-    edge.run(
-        call,
-        {
-            **edge.cluster_options(),
-            "namespaces": {"type": "list", "elements": "dict", "required": True, "options": namespace},
-            "preset": {**level, "default": "restricted"},
-            "egress_cidrs": {"type": "list", "elements": "str", "default": []},
-            "cluster_name": {"type": "str", "default": ""},
-            "force": {"type": "bool", "default": False},
-        },
-    )
+    edge.run(call, ARGUMENTS, **RULES)
 
 
 if __name__ == "__main__":

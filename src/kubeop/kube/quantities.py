@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import ROUND_UP, Decimal, localcontext
+from functools import lru_cache
 
 from kubeop.errors import QuantityError
 
@@ -89,6 +90,7 @@ def _binary(value: int) -> str:
     return f"{value}{_BINARY.get(power, '')}"
 
 
+@lru_cache(maxsize=1024, typed=True)  # the same few amounts come again in each namespace; `typed`: True is not 1
 def _read(text: str | float) -> tuple[Decimal, str]:
     found = None if isinstance(text, bool) else _PATTERN.fullmatch(str(text))
     if found is None:

@@ -1,0 +1,60 @@
+"""A module inside Ansible's process, and the same module beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playing import Play
+
+from kubeop import devcluster
+from kubeop.kube.client import Client
+
+# What needs a process of its own has the same arguments. Ansible adds `invocation` to what such a one answers.
+BESIDE = {"environment": {"LC_ALL": "C.UTF-8"}}
+
+
+def answers(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "invocation"}
+
+
+def test_both_answer_the_same(play: Play, kube: Client, tenant: str) -> None:
+    namespaces = [{"name": f"{tenant}-{letter}", "tenant": tenant, "project": letter} for letter in "ab"]
+    baseline = {"kubeop.platform.baseline": {"namespaces": namespaces, "preset": "baseline"}, "diff": True}
+    wrong = {"kubeop.platform.baseline": {"namespaces": [{"name": "x", "colour": "red"}]}}
+    unknown = {"kubeop.platform.apply": {"definitions": [{"apiVersion": "v1", "kind": "Nonesuch"}]}}
+    nothing = {"kubeop.platform.apply": {}}
+    checked = {**baseline, "check_mode": True}
+    tasks = (checked, wrong, unknown, nothing)
+    *results, first, second = play(*(one for task in tasks for one in (task, {**task, **BESIDE})), baseline, baseline)
+    for inside, beside in zip(results[::2], results[1::2], strict=True):
+        assert "invocation" in beside
+        assert "invocation" not in inside
+        assert answers(inside) == answers(beside)
+    assert results[0]["changed"]
+    assert all(result["failed"] for result in results[2:])
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert first["diff"] == results[0]["diff"]
+    assert kube.get("v1", "ResourceQuota", "kubeop-quota", f"{tenant}-a") is not None
+
+
+def test_paths_are_those_of_a_module(play: Play, kube: Client, tenant: str, tmp_path: Path) -> None:
+    # Beside the playbook, wherever `ansible-playbook` was called.
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": tenant, "namespace": "default"}}
+    (tmp_path / "manifest.yml").write_text(json.dumps(manifest))
+    task = {"kubeop.platform.apply": {"src": ["manifest.yml"]}}
+    try:
+        first, second = play(task, {**task, **BESIDE})
+    finally:
+        kube.delete("v1", "ConfigMap", tenant, "default")
+    assert (first["changed"], second["changed"]) == (True, False)
+
+
+def test_a_kubeconfig_given_as_text_is_never_shown(play: Play, cluster: devcluster.Cluster) -> None:
+    content = cluster.kubeconfig.read_text()
+    cut = content.replace("client-key-data", "client-key-date")
+    task = {"kubeop.platform.apply": {"kubeconfig_content": cut, "content": cut, "kubeconfig": None}}
+    [result] = play(task)
+    assert result["failed"]
+    assert not [line for line in content.split() if len(line) > 40 and line in json.dumps(result)]
