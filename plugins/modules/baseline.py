@@ -17,7 +17,7 @@ description:
   - The baseline of a namespace is its ownership and Pod Security labels, the LimitRange C(kubeop-defaults), the
     ResourceQuota C(kubeop-quota) and the NetworkPolicies C(kubeop-egress) and C(kubeop-ingress).
   - All namespaces are read with one list for each kind, and only what is missing or was edited is put back.
-  - Nothing is deleted. A policy that O(namespaces[].network_policies) no longer lists stays until somebody removes it.
+  - A policy that O(namespaces[].network_policies) no longer lists is deleted. Nothing else is.
 options:
   namespaces:
     description:
@@ -194,9 +194,8 @@ EXAMPLES = r"""
   kubeop.platform.baseline:
     kubeconfig: /etc/kubeop/eu-1.kubeconfig
     namespaces:
-      - name: team-a
-        tenant: a
-        project: shop
+      - name: ingress
+        preset: baseline
   check_mode: true
   register: report
 """
@@ -286,7 +285,7 @@ drift:
       type: str
       returned: always
     problem:
-      description: V(missing) or V(edited).
+      description: V(missing), V(edited), or V(unlisted) for a policy that is no longer listed.
       type: str
       returned: always
     fields:
@@ -339,7 +338,7 @@ def call(module):
                 "namespace": one.namespace,
                 "kind": one.kind,
                 "name": one.name,
-                "problem": "missing" if one.missing else "edited",
+                "problem": one.problem,
                 "fields": list(one.fields),
             }
             for one in governed.drift

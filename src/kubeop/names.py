@@ -19,6 +19,8 @@ LABEL_NAME: Final = "app.kubernetes.io/name"
 LABEL_PART_OF: Final = "app.kubernetes.io/part-of"
 LABEL_VERSION: Final = "app.kubernetes.io/version"
 LABEL_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+# Of a NetworkPolicy that a namespace has besides the two of its preset: it goes when it is no longer listed.
+LISTED_POLICY: Final = "listed-network-policy"
 FINALIZER: Final = "kubeop.io/cleanup"
 PLATFORM: Final = "kubeop"
 

@@ -139,7 +139,7 @@ def objects(baseline: Baseline) -> list[dict[str, Any]]:
         resource_quota(baseline),
         egress_policy(baseline),
         ingress_policy(baseline),
-        *(_policy(baseline, name, {}) for name in baseline.network_policies if name not in _OWN_POLICIES),
+        *(_listed_policy(baseline, name) for name in baseline.network_policies if name not in _OWN_POLICIES),
     ]
 
 
@@ -204,6 +204,12 @@ def ingress_policy(baseline: Baseline) -> dict[str, Any]:
     """The NetworkPolicy that lets in whom the isolation leaves: the project's own pods and nobody else."""
     rules: list[dict[str, Any]] = [{}] if baseline.isolation == "none" else [{"from": [_peers(baseline)]}]
     return _policy(baseline, names.NETWORK_POLICY_INGRESS, {"policyTypes": ["Ingress"], "ingress": rules})
+
+
+def _listed_policy(baseline: Baseline, name: str) -> dict[str, Any]:
+    policy = _policy(baseline, name, {})
+    policy["metadata"]["labels"] = baseline.labels | {names.LABEL_COMPONENT: names.LISTED_POLICY}
+    return policy
 
 
 def _peers(baseline: Baseline) -> dict[str, Any]:

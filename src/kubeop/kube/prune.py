@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from kubeop.errors import ApiError, InputError
 from kubeop.kube.client import Client, Object
 
+_FEW_NAMESPACES = 5  # up to so many are listed one by one
+
 Key = tuple[str, str, str, str]  # group, kind, namespace, name
 
 # What a person means by "everything with this label": no pods or replica sets, whose owners look after them, and no
@@ -68,16 +70,33 @@ def _of_kind(client: Client, prune: Prune, wanted: Collection[Key], api_version:
     resource = client.find_resource(api_version, kind)
     if resource is None:
         return
-    places: tuple[str | None, ...] = (prune.namespaces if resource.namespaced else ()) or (None,)
+    chosen = prune.namespaces if resource.namespaced else ()
     group = api_version.rpartition("/")[0]
-    for place in places:
-        for obj in client.list(api_version, kind, place, label_selector=prune.label_selector):
-            metadata = obj["metadata"]
-            key = (group, kind, metadata.get("namespace", ""), metadata["name"])
-            # What a controller made from an object of ours may carry its labels: it goes with its owner.
-            owned = any(owner.get("controller") for owner in metadata.get("ownerReferences") or [])
-            if key not in wanted and not owned and not metadata.get("deletionTimestamp"):
-                yield obj
+    for obj in _labelled(client, api_version, kind, prune.label_selector, chosen):
+        metadata = obj["metadata"]
+        key = (group, kind, metadata.get("namespace", ""), metadata["name"])
+        # What a controller made from an object of ours may carry its labels: it goes with its owner.
+        owned = any(owner.get("controller") for owner in metadata.get("ownerReferences") or [])
+        if key not in wanted and not owned and not metadata.get("deletionTimestamp"):
+            yield obj
+
+
+def _labelled(
+    client: Client, api_version: str, kind: str, selector: str, namespaces: Collection[str]
+) -> Iterator[Object]:
+    """The live objects of a kind that match, of the whole cluster where no namespaces are named."""
+    if not namespaces or len(namespaces) > _FEW_NAMESPACES:
+        try:
+            found = client.list(api_version, kind, label_selector=selector)
+        except ApiError as error:
+            if error.status != 403 or not namespaces:
+                raise
+            # Not everyone may list a whole cluster: ask for less.
+        else:
+            yield from (obj for obj in found if not namespaces or obj["metadata"]["namespace"] in namespaces)
+            return
+    for namespace in namespaces:
+        yield from client.list(api_version, kind, namespace, label_selector=selector)
 
 
 def delete(client: Client, obj: Object, *, dry_run: bool) -> None:

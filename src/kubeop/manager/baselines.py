@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from kubeop import names
 from kubeop.domain import baseline, selection
@@ -16,9 +16,12 @@ from kubeop.domain.baseline import Baseline, ContainerDefaults
 from kubeop.domain.presets import preset
 from kubeop.domain.quotas import Quota
 from kubeop.errors import InputError
-from kubeop.kube.apply import ApplyResult, Change, apply
+from kubeop.kube.apply import ApplyResult, Change, Prune, apply
 from kubeop.kube.client import Client
 from kubeop.kube.openshift import CLUSTER_RESOURCE_QUOTA, QUOTA_API
+
+_LISTED: Final = f"{names.LABEL_MANAGED_BY}={names.PLATFORM},{names.LABEL_COMPONENT}={names.LISTED_POLICY}"
+_PROBLEMS: Final[Mapping[str, Literal["missing", "unlisted"]]] = {"create": "missing", "delete": "unlisted"}
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class Drift:
-    """An object that somebody removed or edited. `fields`: what was not as wanted; empty for one that was missing."""
+    """An object that is not as wanted: missing, edited (`fields` says where), or there and no longer listed."""
 
     namespace: str
     kind: str
     name: str
-    missing: bool
+    problem: Literal["missing", "edited", "unlisted"]
     fields: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -116,7 +119,10 @@ def ensure(
     force: bool = False,
     dry_run: bool = False,
 ) -> Governed:
-    """Bring every namespace to its baseline; a second call changes nothing. Raises InputError, ApplyFailed."""
+    """Bring every namespace to its baseline; a second call changes nothing. Raises InputError, ApplyFailed.
+
+    A NetworkPolicy that an earlier call has made and that is not among the wishes any more is deleted.
+    """
     where: dict[str, Any] = {"cluster": cluster}
     where["openshift"] = client.find_resource(QUOTA_API, CLUSTER_RESOURCE_QUOTA) is not None
     wanted: dict[str, Baseline] = {}
@@ -140,7 +146,8 @@ def ensure(
             else:
                 wanted[name] = wish.of(name, chosen.tenant, chosen.project, **where)
     objects = [obj for one in wanted.values() for obj in baseline.objects(one)]
-    applied = apply(client, objects, field_manager=field_manager, force=force, dry_run=dry_run)
+    unlisted = Prune(_LISTED, (("networking.k8s.io/v1", "NetworkPolicy"),), tuple(wanted)) if wanted else None
+    applied = apply(client, objects, field_manager=field_manager, force=force, dry_run=dry_run, prune=unlisted)
     left = {name: skipped[name] for name in sorted(skipped) if name not in wanted}
     return Governed(applied, tuple(wanted), left)
 
@@ -154,4 +161,6 @@ def _projects(client: Client) -> frozenset[str]:
 
 
 def _drift(change: Change) -> Drift:
-    return Drift(change.namespace or change.name, change.kind, change.name, change.action == "create", change.fields)
+    if change.action in _PROBLEMS:
+        return Drift(change.namespace or change.name, change.kind, change.name, _PROBLEMS[change.action])
+    return Drift(change.namespace or change.name, change.kind, change.name, "edited", change.fields)

@@ -94,6 +94,39 @@ def test_namespaces_are_picked_governed_and_their_drift_is_told(play: Play, kube
     assert (repaired["drift"], repaired["diff"]) == (checked["drift"], checked["diff"])
 
 
+def test_a_policy_that_is_no_longer_listed_goes(play: Play, kube: Client, teams: str) -> None:
+    made = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {"podSelector": {}, **POLICY}}
+    kube.create({**made, "metadata": {"name": "somebodys", "namespace": f"{teams}-a"}})
+
+    def wanted(*policies: str, **other: Any) -> dict[str, Any]:
+        listed = [{"name": name, "spec": POLICY} for name in policies]
+        return {"name": f"{teams}-a", "network_policies": listed, **other}
+
+    other = {"name": f"{teams}-b", "network_policies": [{"name": "stays", "spec": POLICY}]}
+    _, checked, done, again = play(
+        task(wanted("one", "two"), other),
+        {**task(wanted("two")), "check_mode": True},
+        task(wanted("two")),
+        # So many that they are not looked at one by one.
+        {**task(wanted("two"), *({"name": f"{teams}-{number}"} for number in range(9))), "check_mode": True},
+    )
+    gone = {"namespace": f"{teams}-a", "kind": "NetworkPolicy", "name": "one", "problem": "unlisted", "fields": []}
+    assert checked["drift"] == done["drift"] == [gone]
+    assert (checked["changes"], checked["diff"]) == (done["changes"], done["diff"])
+    assert done["counts"] == {"create": 0, "update": 0, "unchanged": 6, "delete": 1}
+    assert again["drift"] == []
+    left = [
+        (one["metadata"]["namespace"], one["metadata"]["name"])
+        for one in kube.list("networking.k8s.io/v1", "NetworkPolicy")
+        if one["metadata"]["namespace"].startswith(teams)
+    ]
+    own = ["kubeop-egress", "kubeop-ingress"]
+    assert sorted(left) == sorted(
+        [(f"{teams}-a", name) for name in (*own, "somebodys", "two")]
+        + [(f"{teams}-b", name) for name in (*own, "stays")]
+    )
+
+
 def test_selectors_pick_and_the_system_is_left_alone(play: Play, kube: Client, teams: str) -> None:
     prod, both, system, nothing, bad = play(
         task({"label_selector": f"made-for={teams},stage=prod"}),

@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from kubeop.errors import ApplyConflict, ApplyFailed, ClusterUnreachable
+from kubeop.kube import prune
 from kubeop.kube.apply import Prune, apply
 from kubeop.kube.client import Client
 from kubeop.kube.transport import RetryPolicy
@@ -252,6 +253,14 @@ def test_pruning_deletes_what_has_the_label_and_is_not_wanted(kube, namespace):
     assert [one.name for one in done.changes if one.action == "delete"] == ["p1", "p2"]
     left = {one["metadata"]["name"] for one in kube.list("v1", "ConfigMap", namespace)}
     assert left - {"kube-root-ca.crt"} == {"p0", "free", "child"}
+
+
+def test_who_may_not_list_the_cluster_prunes_namespace_by_namespace(limited, namespace, monkeypatch):
+    monkeypatch.setattr(prune, "_FEW_NAMESPACES", 0)  # or six namespaces would have to be made
+    label = {"set": uuid.uuid4().hex}
+    told(limited, [config_map("old", namespace, label), config_map("new", namespace, label)])
+    wanted = Prune(f"set={label['set']}", (("v1", "ConfigMap"),), (namespace,))
+    assert told(limited, [config_map("new", namespace, label)], prune=wanted)[0] == ["unchanged", "delete"]
 
 
 def test_nothing_is_pruned_after_a_failure(kube, namespace):
