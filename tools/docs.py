@@ -28,6 +28,7 @@ CACHE_VARIABLES = (
 )
 REFERENCES = {
     "label": {
+        "action_plugins": "plugins/action.html",
         "ansible_configuration_settings": SETTINGS,
         "callback_plugins": "plugins/callback.html",
         "common_return_values": "reference_appendices/common_return_values.html",
