@@ -1,7 +1,7 @@
 # One command a job. `make help` lists them.
 #
 #   make site                                       an embedded cluster on this machine, governed
-#   make site KUBECONFIG=… REGISTRY=… DATABASE_URL=…  the same on a cluster of your own
+#   make site KUBECONFIG=… REGISTRY=…               the same on a cluster of your own; DATABASE_URL=… of your own too
 #   make down                                       stop and remove what `make site` started
 #   make test                                       everything that CI runs, on a cluster of its own
 
@@ -25,7 +25,7 @@ help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: site
-site: setup ## a governed cluster: embedded, or your own with KUBECONFIG=… REGISTRY=… DATABASE_URL=…
+site: setup ## a governed cluster: embedded, or your own with KUBECONFIG=… REGISTRY=…
 	@$(BIN)/python tools/site.py --name $(NAME) $(OWN)
 
 .PHONY: down

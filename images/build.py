@@ -61,8 +61,7 @@ def build(registry: str, base: str) -> list[str]:
         if not archive.exists():
             _build_target(target, tag, revision, base, archive)
         if registry:
-            tls = workshop.tls("--dest-tls-verify", registry)
-            workshop.run("skopeo", "copy", "--quiet", *tls, f"oci-archive:{archive}", f"docker://{name}")
+            workshop.copy(archive, name, registry)
         lines.append(f"{target}={name} {archive}")
     os.utime(folder)
     for old in sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEEP]:

@@ -50,6 +50,11 @@ def save(image: str, archive: Path) -> None:
     partial.rename(archive)
 
 
+def copy(archive: Path, name: str, registry: str) -> None:
+    """Push an archive to a registry as `name`."""
+    run("skopeo", "copy", "--quiet", *tls("--dest-tls-verify", registry), f"oci-archive:{archive}", f"docker://{name}")
+
+
 def tls(option: str, registry: str) -> list[str]:
     """As container runtimes do: a registry on this machine may speak plain HTTP."""
     return [f"{option}=false"] if re.match(r"(localhost|127\.0\.0\.1)(:|/|$)", registry) else []

@@ -63,8 +63,6 @@ def main() -> int:
     if options.kubeconfig and not options.registry:
         parser.error("a cluster of your own needs a registry to pull from: add REGISTRY=registry.example.com/team")
     database = os.environ.get("DATABASE_URL", "")  # not an argument: it holds a password, and `ps` shows arguments
-    if options.kubeconfig and not database:
-        parser.error("your cluster's manager needs a PostgreSQL: add DATABASE_URL=postgresql://user:password@host/name")
 
     phases = Phases()
     dev = (*SUDO, BIN / "kubeop", "dev")
@@ -81,6 +79,10 @@ def main() -> int:
         kubeconfig = Path(phases.run("cluster", *dev, "kubeconfig", "--name", options.name, read=True))
         database = phases.run("cluster", *dev, "database-url", "--name", options.name, read=True)
     registry = ("--registry", options.registry) if options.registry else ()
+    if not database:
+        image = phases.run("database", *SUDO, BIN / "python", "images/database.py", *registry, read=True).split()[0]
+        trial = (BIN / "python", "tools/trial_database.py", "--kubeconfig", kubeconfig, "--image")
+        database = phases.run("database", *trial, image.partition("=")[2], read=True)
     built = phases.run("images", *SUDO, BIN / "python", "images/build.py", *registry, read=True)
     images = {line.split("=")[0]: line.split("=")[1].split() for line in built.splitlines()}
     if not options.kubeconfig:
