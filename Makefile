@@ -42,7 +42,7 @@ ee: setup ## the execution environment as build/kubeop-ee.tar; REGISTRY=… push
 
 .PHONY: setup
 setup: $(UV) $(COLLECTION) ## the locked Python environment in .venv
-	@$(UV) sync --quiet --locked --all-extras
+	@$(UV) sync --quiet --locked --all-extras --compile-bytecode
 
 $(CACHE)/uv/bin/uv:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kubeop needs Python 3.11 or newer as python3." >&2; exit 1; }
@@ -90,4 +90,5 @@ changelog: setup ## CHANGELOG.rst from the fragments, for the version in galaxy.
 bench: setup ## measure, beside a peer in the same run; ONLY=name for one
 	@$(SUDO) $(BIN)/kubeop dev packages --install
 	@$(BIN)/kubeop dev binaries
-	@$(SUDO) $(BIN)/python bench/run.py $(if $(ONLY),--only $(ONLY))
+# As users run it: Python keeps the bytecode of what it imports, whatever this shell says.
+	@$(SUDO) env -u PYTHONDONTWRITEBYTECODE $(BIN)/python bench/run.py $(if $(ONLY),--only $(ONLY))

@@ -20,6 +20,7 @@ from kubeop.errors import InputError, KubeopError
 from kubeop.kube.apply import apply
 from kubeop.kube.client import Client
 from kubeop.kube.wait import wait_ready
+from kubeop.manifests.common import RESTRICTED_CONTAINER, RESTRICTED_POD
 
 NAMESPACE = "kubeop-trial"
 NAME = "kubeop-database"
@@ -61,18 +62,14 @@ def ensure(client: Client, image: str) -> str:
 
 def objects(image: str, password: str) -> list[dict[str, Any]]:
     """All of it, with a pod that Pod Security's `restricted` lets in."""
-    levels = {f"{names.POD_SECURITY_PREFIX}{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    levels = names.pod_security("restricted")
     container = {
         "name": "postgresql",
         "image": image,
         "ports": [{"name": "postgresql", "containerPort": PORT}],
         "readinessProbe": {"exec": {"command": ["sh", "-c", "/usr/lib/postgresql/*/bin/pg_isready -h 127.0.0.1"]}},
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": RESTRICTED_CONTAINER,
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},
             {"name": "password", "mountPath": "/run/secrets/kubeop", "readOnly": True},
@@ -81,13 +78,7 @@ def objects(image: str, password: str) -> list[dict[str, Any]]:
     }
     pod = {
         "automountServiceAccountToken": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "fsGroup": 1000,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": RESTRICTED_POD | {"fsGroupChangePolicy": "OnRootMismatch"},
         "containers": [container],
         "volumes": [{"name": "password", "secret": {"secretName": NAME}}, {"name": "tmp", "emptyDir": {}}],
     }

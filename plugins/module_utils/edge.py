@@ -74,19 +74,21 @@ def run(call, argument_spec, **rules):
 
 def answer(call, module):
     """The result of a call of the library, C(failed) with its one sentence where it raised an error."""
-    from kubeop.errors import KubeopError
+    from kubeop.errors import KubeopError, PartlyDone
 
     try:
         return call(module)
     except KubeopError as error:
-        done = changed_result(module, error.result) if hasattr(error, "result") else {}
+        done = changed_result(module, error.result) if isinstance(error, PartlyDone) else {}
         return {**done, **error_facts(error), "failed": True, "msg": str(error)}
 
 
 def error_facts(error):
     """What an error of the library tells besides its sentence: a status, or which objects failed and which did not."""
+    from kubeop.errors import PartlyDone
+
     facts = {name: getattr(error, name) for name in ERROR_FACTS if hasattr(error, name)}
-    if hasattr(error, "failures"):
+    if isinstance(error, PartlyDone):
         facts["failures"] = [str(failure) for failure in error.failures]
         facts["changed"] = error.result.changed
     return facts

@@ -74,7 +74,7 @@ class Inside(Beside):
             and not self._task.async_val
             and not any(self._task.environment or ())
             # The folder too: the Python of every virtual environment is a link to that of the system.
-            and (interpreter.parent, interpreter.resolve()) == (own.parent, own.resolve())
+            and (interpreter.parent.resolve(), interpreter.resolve()) == (own.parent.resolve(), own.resolve())
         )
 
 

@@ -71,6 +71,11 @@ ADMISSION_METRICS_PORT: Final = 8083
 UID: Final = 1000  # the user that every container of ours runs as
 
 
+def pod_security(level: str) -> dict[str, str]:
+    """The labels of a namespace that is held to a level of Pod Security, in all three of its modes."""
+    return {f"{POD_SECURITY_PREFIX}{mode}": level for mode in ("enforce", "audit", "warn")}
+
+
 def project_namespace(tenant: str, project: str) -> str:
     """The namespace of a project: `kubeop-<tenant>-<project>`."""
     return f"kubeop-{tenant}-{project}"

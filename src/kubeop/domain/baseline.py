@@ -145,7 +145,7 @@ def objects(baseline: Baseline) -> list[dict[str, Any]]:
 
 def namespace(baseline: Baseline) -> dict[str, Any]:
     """The Namespace, with ownership and Pod Security labels."""
-    levels = {f"{names.POD_SECURITY_PREFIX}{mode}": baseline.pod_security for mode in ("enforce", "audit", "warn")}
+    levels = names.pod_security(baseline.pod_security)
     if baseline.openshift:
         levels[names.LABEL_POD_SECURITY_SYNC] = "false"
     return {

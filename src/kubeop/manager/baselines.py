@@ -21,7 +21,11 @@ from kubeop.kube.client import Client
 from kubeop.kube.openshift import CLUSTER_RESOURCE_QUOTA, QUOTA_API
 
 _LISTED: Final = f"{names.LABEL_MANAGED_BY}={names.PLATFORM},{names.LABEL_COMPONENT}={names.LISTED_POLICY}"
-_PROBLEMS: Final[Mapping[str, Literal["missing", "unlisted"]]] = {"create": "missing", "delete": "unlisted"}
+_PROBLEMS: Final[Mapping[str, Literal["missing", "edited", "unlisted"]]] = {
+    "create": "missing",
+    "update": "edited",
+    "delete": "unlisted",
+}
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,5 @@ def _projects(client: Client) -> frozenset[str]:
 
 
 def _drift(change: Change) -> Drift:
-    if change.action in _PROBLEMS:
-        return Drift(change.namespace or change.name, change.kind, change.name, _PROBLEMS[change.action])
-    return Drift(change.namespace or change.name, change.kind, change.name, "edited", change.fields)
+    namespace = change.namespace or change.name
+    return Drift(namespace, change.kind, change.name, _PROBLEMS[change.action], change.fields)

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from kubeop import names
 
@@ -15,6 +15,20 @@ Object = dict[str, Any]
 IMAGE_ANNOTATION = "kubeop.io/image"  # what a Job was made from: a Job cannot be changed, so it is made anew
 DRAIN_SECONDS = 5  # a pod that is to stop goes on answering until Services have forgotten it
 GRACE_SECONDS = 30
+
+# The security contexts that Pod Security's `restricted` asks for, and a file system that cannot be written.
+RESTRICTED_POD: Final[Object] = {
+    "runAsNonRoot": True,
+    "runAsUser": names.UID,
+    "runAsGroup": names.UID,
+    "fsGroup": names.UID,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+RESTRICTED_CONTAINER: Final[Object] = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 
 
 @dataclass(frozen=True)
@@ -68,9 +82,8 @@ def metadata(name: str, component: str, version: str, *, namespaced: bool = True
 
 def platform_namespace(version: str) -> Object:
     """The namespace `kubeop-system`, held to Pod Security's `restricted` as projects are."""
-    levels = {f"{names.POD_SECURITY_PREFIX}{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     found = metadata(names.PLATFORM_NAMESPACE, "namespace", version, namespaced=False)
-    found["labels"] |= levels
+    found["labels"] |= names.pod_security("restricted")
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": found}
 
 
@@ -185,13 +198,7 @@ def base_pod(service: Service, container: Object) -> Object:
         "serviceAccountName": service.name,
         "automountServiceAccountToken": service.needs_cluster_api,
         "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": names.UID,
-            "runAsGroup": names.UID,
-            "fsGroup": names.UID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": RESTRICTED_POD,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "containers": [container],
         "volumes": volumes,
@@ -209,11 +216,7 @@ def base_container(service: Service) -> Object:
         "env": [{"name": name, "value": value} for name, value in sorted(service.env.items())],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in service.ports.items()],
         "resources": {"requests": dict(service.requests), "limits": {"memory": service.memory_limit}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": RESTRICTED_CONTAINER,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a volume of the pod's own
         + [{"name": _volume_name(path), "mountPath": path, "readOnly": True} for path in service.mounts],
     }

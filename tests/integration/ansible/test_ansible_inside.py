@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ def test_both_answer_the_same(play: Play, kube: Client, tenant: str) -> None:
     assert (first["changed"], second["changed"]) == (True, False)
     assert first["diff"] == results[0]["diff"]
     assert kube.get("v1", "ResourceQuota", "kubeop-quota", f"{tenant}-a") is not None
+
+
+def test_the_same_python_by_another_way_is_the_same(play: Play, tenant: str) -> None:
+    python = Path(sys.executable)
+    roundabout = f"{python.parent}/../{python.parent.name}/{python.name}"
+    task = {"kubeop.platform.baseline": {"namespaces": [{"name": tenant, "tenant": tenant, "project": "a"}]}}
+    [result] = play({**task, "check_mode": True, "vars": {"ansible_python_interpreter": roundabout}})
+    assert result["changed"]
+    assert "invocation" not in result
 
 
 def test_paths_are_those_of_a_module(play: Play, kube: Client, tenant: str, tmp_path: Path) -> None:
