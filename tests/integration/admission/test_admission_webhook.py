@@ -3,111 +3,29 @@
 from __future__ import annotations
 
 import base64
-import contextlib
-import signal
-import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import pytest
+from served_webhook import MANAGER, Webhook, free_port, issue, own_address, until
 
 from kubeop import names
 from kubeop.crypto import certificates
 from kubeop.domain.baseline import Baseline, objects
 from kubeop.domain.projects import Project, Tenant
 from kubeop.domain.quotas import Quota
-from kubeop.errors import ApiError, ClusterError
+from kubeop.errors import ApiError, ApplyFailed, ClusterError
 from kubeop.kube.apply import apply
 from kubeop.kube.client import Client
-from kubeop.manifests import crds, manager, platform, webhooks
+from kubeop.manifests import crds, manager, platform
 from kubeop.manifests.common import platform_namespace
 from kubeop.manifests.policy import policy_configmap
 
-MANAGER = "kubeop-test"
 NAMESPACE = "kubeop-hooked-shop"
 SHOP = Project("hooked", "shop", Quota(cpu="1", memory="1Gi", pods=10))
-PATIENCE = 30.0
-
-
-@dataclass
-class Webhook:
-    """A running webhook, where it is, and the folder of its certificate."""
-
-    process: subprocess.Popen[bytes]
-    address: str
-    port: int
-    tls: Path
-
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[ssl.SSLSocket]:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with (
-            socket.create_connection((self.address, self.port), timeout=5) as plain,
-            context.wrap_socket(plain) as secured,
-        ):
-            yield secured
-
-    def serves(self) -> bytes:
-        """The certificate that it serves with, in DER."""
-        with self.connection() as secured:
-            return secured.getpeercert(binary_form=True) or b""
-
-    def ready(self) -> bool:
-        assert self.process.poll() is None, "the webhook ended"
-        with contextlib.suppress(OSError), self.connection() as secured:
-            secured.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            return b" 200 " in secured.recv(64)
-        return False
-
-    def register(self, client: Client, ca_pem: bytes) -> None:
-        bundle = base64.b64encode(ca_pem).decode()
-        url = f"https://{self.address}:{self.port}"
-        for obj in webhooks.webhook_configurations(bundle, url=url):
-            client.server_side_apply(obj, field_manager=MANAGER, force=True)
-
-    def unregister(self, client: Client) -> None:
-        for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
-            client.delete("admissionregistration.k8s.io/v1", kind, names.ADMISSION)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
-
-
-def issue(folder: Path, address: str) -> certificates.Certificate:
-    """Put a certificate for the address in the folder."""
-    issued = certificates.issue_server(certificates.issue_ca("kubeop test", 1), ["localhost"], [address])
-    (folder / "tls.key").write_bytes(issued.key_pem)
-    (folder / "tls.crt").write_bytes(issued.cert_pem)
-    return issued
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.1)
-
-
-def free_port(address: str) -> int:
-    with socket.socket() as found:
-        found.bind((address, 0))
-        return int(found.getsockname()[1])
-
-
-def own_address(server: str) -> str:
-    """The address at which the cluster reaches this host."""
-    url = urlsplit(server)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((url.hostname, url.port))
-        return str(probe.getsockname()[0])
 
 
 def pod(image: str = "localhost/app:1", name: str = "app", **metadata: object) -> dict:
@@ -233,6 +151,24 @@ def test_a_forbidden_image_is_refused_and_a_listed_one_is_not(admin, webhook):
     assert "image docker.io/evil/x:1 is not on the allow list (localhost/, registry.k8s.io/)" in message
     assert "docker.io/evil/x:1" in refusal(admin, deployment("evil/x:1"))
     assert refusal(admin, pod()) == ""
+
+
+def test_what_the_webhook_denies_keeps_nothing_else_back(admin, webhook):
+    def wanted(image: str) -> list[dict]:
+        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": NAMESPACE}}
+        return [deployment(image), settings]
+
+    for dry_run in (True, False):
+        with pytest.raises(ApplyFailed) as denied:
+            apply(admin, wanted("docker.io/evil/x:1"), field_manager=MANAGER, dry_run=dry_run)
+        [failure] = denied.value.failures
+        assert str(failure).startswith(f"Deployment web in namespace {NAMESPACE} cannot be applied")
+        assert "image docker.io/evil/x:1 is not on the allow list" in failure.message
+        assert failure.hint == "Change what the webhook asks for."
+        assert denied.value.result.summary() == "1 created"
+    rerun = apply(admin, wanted("localhost/app:1"), field_manager=MANAGER)
+    assert rerun.summary() == "1 created, 1 unchanged"
+    assert not apply(admin, wanted("localhost/app:1"), field_manager=MANAGER).changed
 
 
 def test_a_pod_that_asks_for_its_node_is_refused(admin, webhook):
