@@ -169,9 +169,10 @@ def _remove_platform(kube: Client) -> None:
     for name in ("tenants", "projects"):
         kube.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{name}.{names.API_GROUP}")
     kube.delete("v1", "Namespace", names.PLATFORM_NAMESPACE)
-    eventually(lambda: kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE) is None, "kubeop-system is gone")
+    # Long, for an API server that was killed: its controllers and the kubelet come back to it up to 30 s later, each.
+    eventually(lambda: kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE) is None, "kubeop-system is gone", 240)
     crd = f"projects.{names.API_GROUP}"
     eventually(
-        lambda: kube.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd) is None, "the CRDs are gone"
+        lambda: kube.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", crd) is None, "the CRDs are gone", 240
     )
     kube.forget_resources()

@@ -68,6 +68,13 @@ def running(
         yield launch()
 
 
+def _platform_namespace(kube: Client) -> bool:
+    found = kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE)
+    if found is None:
+        kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.PLATFORM_NAMESPACE}})
+    return found is not None and not found["metadata"].get("deletionTimestamp")
+
+
 @pytest.fixture(scope="module")
 def platform(cluster: devcluster.Cluster) -> None:
     """The CRDs and the platform's namespace."""
@@ -76,8 +83,7 @@ def platform(cluster: devcluster.Cluster) -> None:
             kube.server_side_apply(crd, field_manager="test", force=True)
         for kind in ("Tenant", "Project"):
             eventually(lambda kind=kind: kube.find_resource(names.GROUP_VERSION, kind), f"the API server served {kind}")
-        if kube.get("v1", "Namespace", names.PLATFORM_NAMESPACE) is None:
-            kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.PLATFORM_NAMESPACE}})
+        eventually(lambda: _platform_namespace(kube), "kubeop-system was there, and not about to go")
 
 
 @pytest.fixture
