@@ -104,8 +104,9 @@ def write_archive(archive: Path, reference: str, binary: Path, *, entrypoint: st
 
 
 def _ctr(layout: Layout, *arguments: str) -> str:
-    return run("ctr", f"--address={layout.containerd_socket}", f"--namespace={_NAMESPACE}", *arguments,
-               timeout_seconds=600).stdout  # fmt: skip
+    # In the cluster's network namespace, where `down` finds the child of an `up` that was killed.
+    return run("nsenter", f"--net={layout.netns}", "--", "ctr", f"--address={layout.containerd_socket}",
+               f"--namespace={_NAMESPACE}", *arguments, timeout_seconds=600).stdout  # fmt: skip
 
 
 def _reference(entry: Mapping[str, Any]) -> str:

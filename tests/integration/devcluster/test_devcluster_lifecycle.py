@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -301,6 +302,24 @@ def test_an_up_that_is_killed_halfway_is_cleared_by_down(half: str, moment: str)
     assert devcluster.down(half)
     assert traces(half) == []
     assert not devcluster.down(half)
+
+
+def test_a_command_that_outlives_a_killed_up_is_ended_by_down(half: str) -> None:
+    layout = Layout(half)
+    with subprocess.Popen([KUBEOP, "dev", "up", "--name", half], stderr=subprocess.DEVNULL) as process:
+        with socket.socket(socket.AF_UNIX) as connection:
+            while connection.connect_ex(str(layout.containerd_socket)) != 0:
+                assert process.poll() is None
+                time.sleep(0.01)
+        # From here on containerd takes the connection of `ctr` and never answers.
+        os.kill(json.loads(processes.record_path(layout, "containerd").read_text())["pid"], signal.SIGSTOP)
+        while not (ctr := [line for line in traces(half) if line.startswith("ctr\0")]):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert [line for line in traces(half) if line.startswith("ctr\0")] == ctr
+    assert devcluster.down(half)
+    assert traces(half) == []
 
 
 def test_a_component_that_ends_is_quoted(half: str, tmp_path: Path) -> None:
