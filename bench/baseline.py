@@ -63,9 +63,11 @@ def measure(kubeconfig: Path, work: Path) -> list[Row]:
             _remove(client, contenders)
         _settle(client)
         nobodys = Contender("the API server's own floor", _objects("e"), [])
-        with Client.from_kubeconfig(kubeconfig, connections=fleet.CONNECTIONS) as many:
-            least = fleet.floor(many, nobodys.objects)
-        _remove(client, [nobodys])
+        try:
+            with Client.from_kubeconfig(kubeconfig, connections=fleet.CONNECTIONS) as many:
+                least = fleet.floor(many, nobodys.objects)
+        finally:
+            _remove(client, [nobodys])
     startup = run(_play(ours(), {"ansible.builtin.ping": {}}, work / "ping.yml"), cwd=ROOT)
     return [
         *_rows(first, second, drifted, startup, least),

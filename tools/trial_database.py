@@ -20,7 +20,7 @@ from kubeop.errors import InputError, KubeopError
 from kubeop.kube.apply import apply
 from kubeop.kube.client import Client
 from kubeop.kube.wait import wait_ready
-from kubeop.manifests.common import RESTRICTED_CONTAINER, RESTRICTED_POD
+from kubeop.manifests.common import restricted_container, restricted_pod
 
 NAMESPACE = "kubeop-trial"
 NAME = "kubeop-database"
@@ -69,7 +69,7 @@ def objects(image: str, password: str) -> list[dict[str, Any]]:
         "ports": [{"name": "postgresql", "containerPort": PORT}],
         "readinessProbe": {"exec": {"command": ["sh", "-c", "/usr/lib/postgresql/*/bin/pg_isready -h 127.0.0.1"]}},
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": RESTRICTED_CONTAINER,
+        "securityContext": restricted_container(),
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},
             {"name": "password", "mountPath": "/run/secrets/kubeop", "readOnly": True},
@@ -78,7 +78,7 @@ def objects(image: str, password: str) -> list[dict[str, Any]]:
     }
     pod = {
         "automountServiceAccountToken": False,
-        "securityContext": RESTRICTED_POD | {"fsGroupChangePolicy": "OnRootMismatch"},
+        "securityContext": restricted_pod() | {"fsGroupChangePolicy": "OnRootMismatch"},
         "containers": [container],
         "volumes": [{"name": "password", "secret": {"secretName": NAME}}, {"name": "tmp", "emptyDir": {}}],
     }

@@ -7,12 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from installed import BIN, ROOT, Platform, changed
+from waiting import eventually
 
 from kubeop import names
 from kubeop.crypto import tokens
@@ -29,16 +29,6 @@ PIECES = (
     ("networking.k8s.io/v1", "NetworkPolicy", names.NETWORK_POLICY_EGRESS),
     ("networking.k8s.io/v1", "NetworkPolicy", names.NETWORK_POLICY_INGRESS),
 )
-
-
-def eventually(look: Callable[[], Any], seconds: float = 30) -> Any:
-    """What `look` finds, as soon as it finds something."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"{look} found nothing in {seconds} s")
 
 
 def signing_keys(platform: Platform) -> tokens.SigningKeys:
@@ -119,7 +109,8 @@ def test_a_deleted_piece_of_the_baseline_comes_back(governed: Client, api_versio
             (found := governed.get(api_version, kind, name, NAMESPACE))
             and found["metadata"]["uid"] != before["metadata"]["uid"]
             and found
-        )
+        ),
+        f"{kind} {name} made anew",
     )
     assert after["spec"] == before["spec"]
 
@@ -137,7 +128,8 @@ def test_a_pod_with_an_allowed_image_runs(governed: Client, platform: Platform) 
             lambda: (
                 (found := governed.get("v1", "Pod", "e2e", NAMESPACE))
                 and found["status"].get("containerStatuses", [{}])[0].get("state", {}).get("terminated")
-            )
+            ),
+            "the pod's end",
         )
         assert done["exitCode"] == 0
     finally:

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from kubeop import names
 
@@ -15,20 +15,6 @@ Object = dict[str, Any]
 IMAGE_ANNOTATION = "kubeop.io/image"  # what a Job was made from: a Job cannot be changed, so it is made anew
 DRAIN_SECONDS = 5  # a pod that is to stop goes on answering until Services have forgotten it
 GRACE_SECONDS = 30
-
-# The security contexts that Pod Security's `restricted` asks for, and a file system that cannot be written.
-RESTRICTED_POD: Final[Object] = {
-    "runAsNonRoot": True,
-    "runAsUser": names.UID,
-    "runAsGroup": names.UID,
-    "fsGroup": names.UID,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-RESTRICTED_CONTAINER: Final[Object] = {
-    "allowPrivilegeEscalation": False,
-    "readOnlyRootFilesystem": True,
-    "capabilities": {"drop": ["ALL"]},
-}
 
 
 @dataclass(frozen=True)
@@ -190,6 +176,26 @@ def pod_template(service: Service) -> Object:
     return {"metadata": found, "spec": spec}
 
 
+def restricted_pod() -> Object:
+    """The security context that Pod Security's `restricted` asks of a pod, as the platform's user."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": names.UID,
+        "runAsGroup": names.UID,
+        "fsGroup": names.UID,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def restricted_container() -> Object:
+    """The security context that `restricted` asks of a container, and a file system that cannot be written."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
 def base_pod(service: Service, container: Object) -> Object:
     """A pod specification that Pod Security's `restricted` accepts."""
     volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
@@ -198,7 +204,7 @@ def base_pod(service: Service, container: Object) -> Object:
         "serviceAccountName": service.name,
         "automountServiceAccountToken": service.needs_cluster_api,
         "enableServiceLinks": False,
-        "securityContext": RESTRICTED_POD,
+        "securityContext": restricted_pod(),
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "containers": [container],
         "volumes": volumes,
@@ -216,7 +222,7 @@ def base_container(service: Service) -> Object:
         "env": [{"name": name, "value": value} for name, value in sorted(service.env.items())],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in service.ports.items()],
         "resources": {"requests": dict(service.requests), "limits": {"memory": service.memory_limit}},
-        "securityContext": RESTRICTED_CONTAINER,
+        "securityContext": restricted_container(),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - a volume of the pod's own
         + [{"name": _volume_name(path), "mountPath": path, "readOnly": True} for path in service.mounts],
     }

@@ -8,8 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +19,6 @@ from kubeop.kube.client import Client
 from kubeop.manifests import webhooks
 
 MANAGER = "kubeop-test"
-PATIENCE = 30.0
 
 
 @dataclass
@@ -75,13 +73,6 @@ def issue(folder: Path, address: str) -> certificates.Certificate:
     (folder / "tls.key").write_bytes(issued.key_pem)
     (folder / "tls.crt").write_bytes(issued.cert_pem)
     return issued
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.1)
 
 
 def free_port(address: str) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from waiting import eventually
 
 from kubeop import names
 from kubeop.admission.feed import Feed
@@ -21,13 +21,6 @@ from kubeop.manifests.common import platform_namespace
 from kubeop.manifests.policy import policy_configmap
 
 MANAGER = "kubeop-test"
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -55,17 +48,17 @@ def feed(cluster, prepared: Client, state: State) -> Iterator[Feed]:
 
 
 def test_nothing_is_judged_before_there_is_a_policy(prepared, state, feed):
-    until(lambda: feed.problem() == "not read yet: ConfigMap", "all but the policy is read")
+    eventually(lambda: feed.problem() == "not read yet: ConfigMap", "all but the policy is read")
     assert feed.stopped() is None
     policy = policy_configmap(image_allowlist=["localhost/"], quota_max={"requestsCPU": "2"})
     prepared.server_side_apply(policy, field_manager=MANAGER, force=True)
-    until(lambda: feed.problem() is None, "the policy is read")
+    eventually(lambda: feed.problem() is None, "the policy is read")
     assert state.policy == Policy(image_allowlist=("localhost/",), quota_max=Quota(cpu="2"))
     # Without it, the last one stays in force.
     prepared.delete("v1", "ConfigMap", names.POLICY_CONFIGMAP, names.PLATFORM_NAMESPACE)
     marker = Tenant("feed-marker").to_object()
     prepared.create(marker)
-    until(lambda: "feed-marker" in state.tenants, "later changes are seen")
+    eventually(lambda: "feed-marker" in state.tenants, "later changes are seen")
     prepared.delete(marker["apiVersion"], "Tenant", "feed-marker")
     assert state.policy.image_allowlist == ("localhost/",)
 
@@ -76,19 +69,21 @@ def test_tenants_projects_and_namespaces_come_change_and_go(prepared, state, fee
     try:
         for obj in (tenant.to_object(), project.to_object(), namespace):
             prepared.server_side_apply(obj, field_manager=MANAGER, force=True)
-        until(lambda: state.tenants.get("feed") == tenant, "the tenant is seen")
-        until(lambda: dict(state.projects_of("feed")) == {"feed-shop": project}, "the project is seen")
-        until(lambda: state.namespaces.get("kubeop-feed-shop") == Ownership("feed", "shop"), "the namespace is seen")
+        eventually(lambda: state.tenants.get("feed") == tenant, "the tenant is seen")
+        eventually(lambda: dict(state.projects_of("feed")) == {"feed-shop": project}, "the project is seen")
+        eventually(
+            lambda: state.namespaces.get("kubeop-feed-shop") == Ownership("feed", "shop"), "the namespace is seen"
+        )
         larger = Tenant("feed", Quota(cpu="8"))
         prepared.server_side_apply(larger.to_object(), field_manager=MANAGER, force=True)
-        until(lambda: state.tenants.get("feed") == larger, "the change is seen")
+        eventually(lambda: state.tenants.get("feed") == larger, "the change is seen")
     finally:
         prepared.delete("v1", "Namespace", "kubeop-feed-shop")
         prepared.delete(names.GROUP_VERSION, "Project", "feed-shop")
         prepared.delete(names.GROUP_VERSION, "Tenant", "feed")
-    until(lambda: "feed" not in state.tenants, "the tenant is gone")
-    until(lambda: not state.projects_of("feed"), "the project is gone")
-    until(lambda: "kubeop-feed-shop" not in state.namespaces, "the namespace is gone")
+    eventually(lambda: "feed" not in state.tenants, "the tenant is gone")
+    eventually(lambda: not state.projects_of("feed"), "the project is gone")
+    eventually(lambda: "kubeop-feed-shop" not in state.namespaces, "the namespace is gone")
 
 
 def test_what_went_while_nobody_followed_is_forgotten(prepared, state, cluster):
@@ -98,7 +93,7 @@ def test_what_went_while_nobody_followed_is_forgotten(prepared, state, cluster):
     feed = Feed(Client.from_kubeconfig(cluster.kubeconfig), state)
     feed.start()
     try:
-        until(lambda: feed.problem() == "not read yet: ConfigMap", "all but the policy is read")
+        eventually(lambda: feed.problem() == "not read yet: ConfigMap", "all but the policy is read")
         assert "long-gone" not in state.tenants
         assert not state.projects_of("long-gone")
         assert "kubeop-long-gone" not in state.namespaces

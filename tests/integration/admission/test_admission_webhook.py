@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from served_webhook import MANAGER, Webhook, free_port, issue, own_address, until
+from served_webhook import MANAGER, Webhook, free_port, issue, own_address
+from waiting import eventually
 
 from kubeop import names
 from kubeop.crypto import certificates
@@ -82,12 +83,14 @@ def webhook(cluster, admin: Client, tmp_path_factory: pytest.TempPathFactory) ->
     found = Webhook(subprocess.Popen(command), address, port, tls)
     wanted = [Tenant("hooked", Quota(cpu="2", memory="4Gi", pods=20)).to_object(), SHOP.to_object()]
     try:
-        until(found.ready, "the webhook is ready")
+        eventually(found.ready, "the webhook is ready")
         found.register(admin, issued.ca_pem)
         for obj in [*wanted, *objects(Baseline.of_project(SHOP, egress_cidrs=("10.0.0.0/8",)))]:
             admin.server_side_apply(obj, field_manager=MANAGER, force=True)
-        until(lambda: admin.get("v1", "ServiceAccount", "default", NAMESPACE), "the namespace has its ServiceAccount")
-        until(lambda: "allow list" in refusal(admin, pod("docker.io/evil/x:1")), "the API server asks the webhook")
+        eventually(
+            lambda: admin.get("v1", "ServiceAccount", "default", NAMESPACE), "the namespace has its ServiceAccount"
+        )
+        eventually(lambda: "allow list" in refusal(admin, pod("docker.io/evil/x:1")), "the API server asks the webhook")
         yield found
     finally:
         found.unregister(admin)
@@ -244,7 +247,9 @@ def test_a_namespace_owned_by_another_project_is_refused(admin, webhook):
     admin.server_side_apply(taken, field_manager=MANAGER)
     try:
         second = Project("hooked", "a-b", Quota(cpu="100m", memory="1Mi", pods=1)).to_object()
-        until(lambda: "belongs to tenant hooked-a, project b" in refusal(admin, second), "the taken namespace is seen")
+        eventually(
+            lambda: "belongs to tenant hooked-a, project b" in refusal(admin, second), "the taken namespace is seen"
+        )
     finally:
         admin.delete("v1", "Namespace", "kubeop-hooked-a-b")
 
@@ -300,14 +305,14 @@ def test_a_policy_that_changes_counts_at_once_and_a_broken_one_does_not(admin, w
 
     try:
         set_images("localhost/\nquay.example/acme/")
-        until(lambda: refusal(admin, pod("quay.example/acme/app:1")) == "", "the new entry counts")
+        eventually(lambda: refusal(admin, pod("quay.example/acme/app:1")) == "", "the new entry counts")
         set_images("*")
         time.sleep(1)
         assert refusal(admin, pod("quay.example/acme/app:1")) == ""
         assert "allow list" in refusal(admin, pod("docker.io/evil/x:1"))
     finally:
         set_images("localhost/\nregistry.k8s.io/")
-    until(lambda: "allow list" in refusal(admin, pod("quay.example/acme/app:1")), "the old list counts again")
+    eventually(lambda: "allow list" in refusal(admin, pod("quay.example/acme/app:1")), "the old list counts again")
 
 
 def test_a_new_certificate_is_taken_over_without_a_refused_connection(admin, webhook):
@@ -320,11 +325,11 @@ def test_a_new_certificate_is_taken_over_without_a_refused_connection(admin, web
         seen.append(webhook.serves())  # raises if nobody listens
         return seen[-1] == wanted
 
-    until(renewed, "the new certificate is served")
+    eventually(renewed, "the new certificate is served")
     assert before in seen
     webhook.register(admin, issued.ca_pem)
-    until(lambda: refusal(admin, pod()) == "", "the API server trusts the new certificate")
-    until(lambda: webhook.serves() == webhook.serves() == wanted, "the old listener is gone")
+    eventually(lambda: refusal(admin, pod()) == "", "the API server trusts the new certificate")
+    eventually(lambda: webhook.serves() == webhook.serves() == wanted, "the old listener is gone")
 
 
 def test_without_the_webhook_projects_are_closed_and_everything_else_goes_on(admin, webhook):

@@ -13,21 +13,13 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import yaml
+from waiting import eventually
 
 from kubeop import devcluster, names
 from kubeop.errors import ManagerError
 from kubeop.kube import kubeconfig as kubeconfigs
 
 WEBHOOKS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
-
-
-def wait_for(look, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 def test_registering_installs_the_platform_and_stores_no_byte_of_the_kubeconfig(start, bare, cluster, env, tmp_path):
@@ -37,8 +29,8 @@ def test_registering_installs_the_platform_and_stores_no_byte_of_the_kubeconfig(
     record, changed = client.register_cluster("west", kubeconfig)
     assert changed and record["name"] == "west" and record["state"] == "pending"
 
-    wait_for(lambda: bare.get("apps/v1", "Deployment", names.ADMISSION, names.PLATFORM_NAMESPACE), "Deployments")
-    wait_for(lambda: client.cluster("west")["state"] == "bootstrapping", "bootstrapping")
+    eventually(lambda: bare.get("apps/v1", "Deployment", names.ADMISSION, names.PLATFORM_NAMESPACE), "Deployments")
+    eventually(lambda: client.cluster("west")["state"] == "bootstrapping", "bootstrapping")
     ready, why = client.cluster_ready("west")
     assert not ready and "operator" in why and "admission" in why and "caBundle" in why
 
@@ -52,10 +44,10 @@ def test_registering_installs_the_platform_and_stores_no_byte_of_the_kubeconfig(
     # What tenants and projects need is there, although no pod runs yet.
     tenant, _ = client.ensure_tenant("west", "acme", {"cpu": "4", "memory": "8Gi"})
     client.ensure_project(tenant["id"], "shop", {"cpu": "1"})
-    found = wait_for(lambda: bare.get(names.GROUP_VERSION, "Project", "acme-shop"), "the Project object")
+    found = eventually(lambda: bare.get(names.GROUP_VERSION, "Project", "acme-shop"), "the Project object")
     assert found["spec"] == {"tenantRef": "acme", "name": "shop", "quotas": {"cpu": "1"}}
     assert found["metadata"]["labels"][names.LABEL_CLUSTER] == "west"
-    wait_for(lambda: client.projects(name="shop")[0]["state"] == "ready", "the project's record")
+    eventually(lambda: client.projects(name="shop")[0]["state"] == "ready", "the project's record")
 
     # The same again changes nothing; a certificate that is still good is kept.
     again, changed = client.register_cluster("west", kubeconfig)
@@ -137,20 +129,20 @@ def test_dry_run_registers_nothing_and_post_refuses_a_name_that_is_taken(start, 
     _, changed = client.register_cluster("west", kubeconfig, install_admission=False, dry_run=True)
     assert changed and client.cluster("west")["installAdmission"] is True
     # A manager without images says so in the record, and keeps trying.
-    wait_for(lambda: "KUBEOP_OPERATOR_IMAGE is not set" in client.cluster("west")["message"], "the reason")
+    eventually(lambda: "KUBEOP_OPERATOR_IMAGE is not set" in client.cluster("west")["message"], "the reason")
     assert client.delete_cluster("west") and not client.delete_cluster("west")
 
 
 def test_a_killed_managers_work_is_finished_by_the_next(start, bare, cluster, env):
     first = start(KUBEOP_OPERATOR_IMAGE="")  # gets no further than that
     first.client().register_cluster("west", cluster.kubeconfig.read_bytes())
-    wait_for(lambda: "KUBEOP_OPERATOR_IMAGE" in first.client().cluster("west")["message"], "the first attempt")
+    eventually(lambda: "KUBEOP_OPERATOR_IMAGE" in first.client().cluster("west")["message"], "the first attempt")
     first.kill()
     with psycopg.connect(env["KUBEOP_DB_URL"], autocommit=True) as database:
         # As if it had been killed in the middle of an attempt, its lease about to end.
         database.execute("UPDATE clusters SET lease_owner = 'dead', lease_until = now() + interval '2 seconds'")
         second = start(KUBEOP_OPERATOR_IMAGE="localhost/kubeop/controller:absent")
-        wait_for(lambda: second.client().cluster("west")["state"] == "bootstrapping", "the second manager goes on")
+        eventually(lambda: second.client().cluster("west")["state"] == "bootstrapping", "the second manager goes on")
         owner = database.execute("SELECT lease_owner FROM clusters").fetchone()
     assert owner != ("dead",)
     assert bare.get("apps/v1", "Deployment", names.OPERATOR, names.PLATFORM_NAMESPACE)
@@ -159,20 +151,20 @@ def test_a_killed_managers_work_is_finished_by_the_next(start, bare, cluster, en
 def test_an_api_server_that_restarts_in_the_middle_loses_nothing(start, bare, cluster):
     client = start().client()
     client.register_cluster("west", cluster.kubeconfig.read_bytes())
-    wait_for(lambda: bare.get("v1", "Namespace", names.PLATFORM_NAMESPACE), "the first object")
+    eventually(lambda: bare.get("v1", "Namespace", names.PLATFORM_NAMESPACE), "the first object")
     pid = json.loads((cluster.state / "run" / "kube-apiserver.pid").read_text())["pid"]
     os.kill(pid, signal.SIGKILL)
     try:
         tenant, _ = client.ensure_tenant("west", "acme", {"cpu": "4"})  # accepted all the same
-        wait_for(lambda: "does not answer" in client.cluster("west")["message"], "the record says so")
+        eventually(lambda: "does not answer" in client.cluster("west")["message"], "the record says so")
         ready, why = client.cluster_ready("west")
         assert not ready and "does not answer" in why
     finally:
         devcluster.up(cluster.name)
-    wait_for(lambda: client.cluster("west")["state"] == "bootstrapping", "the bootstrap goes on", 120)
-    wait_for(lambda: bare.get("apps/v1", "Deployment", names.ADMISSION, names.PLATFORM_NAMESPACE), "Deployments")
-    wait_for(lambda: bare.get(names.GROUP_VERSION, "Tenant", "acme"), "the Tenant object", 120)
+    eventually(lambda: client.cluster("west")["state"] == "bootstrapping", "the bootstrap goes on")
+    eventually(lambda: bare.get("apps/v1", "Deployment", names.ADMISSION, names.PLATFORM_NAMESPACE), "Deployments")
+    eventually(lambda: bare.get(names.GROUP_VERSION, "Tenant", "acme"), "the Tenant object")
     assert client.delete_tenant(tenant["id"])
-    wait_for(lambda: bare.get(names.GROUP_VERSION, "Tenant", "acme") is None, "the Tenant object's end")
-    wait_for(lambda: client.tenants() == [], "the record's end")
+    eventually(lambda: bare.get(names.GROUP_VERSION, "Tenant", "acme") is None, "the Tenant object's end")
+    eventually(lambda: client.tenants() == [], "the record's end")
     assert client.delete_cluster("west")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from operator_helpers import Operator, Start, eventually, ports, projects_of, tenant_object
+from operator_helpers import Operator, Start, ports, projects_of, tenant_object
+from waiting import eventually
 
 from kubeop import devcluster, names
 from kubeop.errors import ApiError

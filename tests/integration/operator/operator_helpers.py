@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urllib3
+from waiting import PATIENCE_SECONDS, eventually
 
 from kubeop import names
 from kubeop.domain.baseline import Baseline, objects
 from kubeop.kube.client import Client
 from kubeop.operator.pieces import is_right
-
-PATIENCE = 90.0
-
-
-def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """The check's first true value; fails after `seconds`. Tests state what comes true, not how fast."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come true within {seconds:.0f} s")
 
 
 @dataclass
@@ -59,7 +46,7 @@ class Operator:
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(PATIENCE_SECONDS)
 
 
 Start = Callable[..., Operator]

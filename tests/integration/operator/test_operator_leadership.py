@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from operator_helpers import await_reason, eventually, project_object, ready
+from operator_helpers import await_reason, project_object, ready
+from waiting import eventually
 
 from kubeop import devcluster, names
 from kubeop.kube.client import Client

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from operator_helpers import await_reason, eventually, project_object, whole
+from operator_helpers import await_reason, project_object, whole
+from waiting import eventually
 
 from kubeop import devcluster, names
 from kubeop.domain.policy import Policy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from operator_helpers import await_reason, eventually, project_object, ready, tenant_object, whole
+from operator_helpers import await_reason, project_object, ready, tenant_object, whole
+from waiting import eventually
 
 from kubeop import names
 from kubeop.domain.quotas import Quota

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from operator_helpers import await_reason, eventually, project_object
+from operator_helpers import await_reason, project_object
+from waiting import eventually
 
 from kubeop import names
 from kubeop.kube.client import Client
