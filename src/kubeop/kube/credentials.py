@@ -82,7 +82,7 @@ class Credentials:
             value = _within(lambda: _auth_provider(self._kubeconfig), "The auth provider")
             headers["Authorization"] = value["authorization"]
             expires = time.time() + _TOKEN_FILE_SECONDS
-        self._headers = headers | _impersonation(user)
+        self._headers = _sendable(headers | _impersonation(user), self._kubeconfig.context)
         self._certificate = certificate if all(certificate) else None
         self._expires = expires
 
@@ -104,6 +104,19 @@ def _impersonation(user: Mapping[str, Any]) -> dict[str, str]:
             "The kubeconfig's user impersonates several groups.", hint="Name at most one in as-groups."
         )
     return headers | ({"Impersonate-Group": str(groups[0])} if groups else {})
+
+
+def _sendable(headers: Mapping[str, str], context: str) -> dict[str, str]:
+    """The headers without space around their values, as a token copied with its line break has."""
+    stripped = {name: value.strip() for name, value in headers.items()}
+    for name, value in stripped.items():
+        if not (value.isascii() and value.isprintable()):
+            what = "user name or group" if name.startswith("Impersonate") else "token"
+            raise KubeconfigError(
+                f"The {what} of context {context!r} holds a line break or another character that cannot be sent.",
+                hint="Copy it again, as one line.",
+            )
+    return stripped
 
 
 def _command(user: Mapping[str, Any]) -> str:

@@ -24,8 +24,9 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError as ConnectTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from kubeop import __version__
 from kubeop.errors import ClusterUnreachable, KubeconfigError
-from kubeop.kube import reach
+from kubeop.kube import connection, reach
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
 
@@ -122,7 +123,14 @@ class Transport:
         self._retry = retry or RetryPolicy()
         self._connections = connections
         self._timeout = urllib3.Timeout(connect=min(connect_seconds, timeout_seconds), read=timeout_seconds)
-        self._prefix = urlsplit(kubeconfig.server).path.rstrip("/")
+        parts = urlsplit(kubeconfig.server)
+        self._prefix = parts.path.rstrip("/")
+        self._headers = {
+            "Host": parts.netloc.rpartition("@")[2],
+            "User-Agent": f"kubeop/{__version__}",
+            "Accept-Encoding": "identity",
+            "Accept": "application/json",
+        }
         self._lock = threading.Lock()
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._certificate: tuple[bytes, bytes] | None = None
@@ -163,16 +171,13 @@ class Transport:
         body: bytes | None = None,
         content_type: str = "application/json",
         idempotent: bool | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send a request and read the whole answer, whatever its status.
 
         `idempotent`: whether it may be sent twice, by default what the method says. Raises ClusterUnreachable.
         """
         target = self._target(path, query)
-        own = {"Accept": "application/json", **(headers or {})}
-        if body is not None:
-            own["Content-Type"] = content_type
+        own = self._headers if body is None else self._headers | {"Content-Type": content_type}
         repeatable = method in _IDEMPOTENT if idempotent is None else idempotent
         began, attempt, reauthenticated = 0.0, 0, False
         while True:
@@ -202,7 +207,7 @@ class Transport:
         `stop` ends it from another thread, without an error.
         """
         sent = self._credentials.headers()
-        own = {"Accept": "application/json", **sent}
+        own = self._headers | dict(sent)
         try:
             raw = self._send("GET", self._target(path, query), own, None, read_seconds=read_seconds, preload=False)
         except (HTTPError, OSError) as error:
@@ -277,7 +282,8 @@ class Transport:
             return self._pool
 
     def _new_pool(self, certificate: tuple[bytes, bytes] | None) -> urllib3.HTTPConnectionPool:
-        return pool_manager(self._kubeconfig, certificate, self._connections).connection_from_url(self.server)
+        manager = pool_manager(self._kubeconfig, certificate, self._connections)
+        return connection.install(manager.connection_from_url(self.server))
 
     def _again(self, error: Exception, repeatable: bool, began: float) -> bool:
         """Whether a failed connection is tried again: only what may be over soon, and what is safe to send twice."""
