@@ -33,6 +33,7 @@ RUN = uuid.uuid4().hex[:6]  # so that a run never meets namespaces of another on
 PREFIX = f"kubeop-bench-{RUN}"
 
 KUBECTL, CORE = "kubectl apply --server-side", "kubernetes.core.k8s, one task"
+CORE_APPLY = "kubernetes.core.k8s, server_side_apply"  # the same work as ours and kubectl's; CORE is its default
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,13 @@ class Contender:
 
 def measure(kubeconfig: Path, work: Path) -> list[Row]:
     """The rows of this benchmark; `work` is a folder for its files."""
-    contenders = [_ours(kubeconfig, work), _kubectl(kubeconfig, work), _core(kubeconfig, work)]
+    server_side = {"apply": True, "server_side_apply": {"field_manager": "kubeop-bench", "force_conflicts": True}}
+    contenders = [
+        _ours(kubeconfig, work),
+        _kubectl(kubeconfig, work),
+        _core(kubeconfig, work, CORE, "c", {}),
+        _core(kubeconfig, work, CORE_APPLY, "f", server_side),
+    ]
     with Client.from_kubeconfig(kubeconfig) as client:
         _settle(client)
         try:
@@ -87,7 +94,7 @@ def _rows(
         ("second run, nothing to change", second, 1 / 0.6, 8.0),
         ("5% drifted", drifted, 1 / 0.7, None),
     ):
-        for peer, goal in ((KUBECTL, kubectl_goal), (CORE, core_goal)):
+        for peer, goal in ((KUBECTL, kubectl_goal), (CORE, core_goal), (CORE_APPLY, core_goal)):
             mine, other = runs["kubeop"], runs[peer]
             rows.append(Row(title, round(mine.seconds, 3), "s", peer, round(other.seconds, 3), goal))
             title_cpu = f"{title}, client CPU"
@@ -125,12 +132,14 @@ def _kubectl(kubeconfig: Path, work: Path) -> Contender:
     return Contender(KUBECTL, objects, [*command, str(path)])
 
 
-def _core(kubeconfig: Path, work: Path) -> Contender:
-    objects = _objects("c")
-    path = work / "core.yaml"
+def _core(kubeconfig: Path, work: Path, name: str, letter: str, options: Object) -> Contender:
+    objects = _objects(letter)
+    path = work / f"core-{letter}.yaml"
     path.write_text(yaml.safe_dump_all(objects))
-    task = {"kubernetes.core.k8s": {"kubeconfig": str(kubeconfig), "state": "present", "src": str(path)}}
-    return Contender(CORE, objects, _play(kubernetes_core(), task, work / "core.yml"))
+    arguments = {"kubeconfig": str(kubeconfig), "state": "present", "src": str(path), **options}
+    return Contender(
+        name, objects, _play(kubernetes_core(), {"kubernetes.core.k8s": arguments}, work / f"core-{letter}.yml")
+    )
 
 
 def _play(ansible: Ansible, task: Object, path: Path) -> list[str]:

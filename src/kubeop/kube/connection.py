@@ -28,11 +28,11 @@ def install(pool: urllib3.HTTPConnectionPool) -> urllib3.HTTPConnectionPool:
 
     Its requests bring all their headers: Host, User-Agent and Accept-Encoding are not added.
     """
-    pool.ConnectionCls = _SecureConnection if pool.scheme == "https" else _PlainConnection
+    pool.ConnectionCls = _SecureConnection if pool.scheme == "https" else _Connection
     return pool
 
 
-class _Lean(HTTPConnection):
+class _Connection(HTTPConnection):
     """`timeout` is that of the whole answer, not of each of its bytes."""
 
     _whole = ""  # the method of a request whose answer is read whole, empty when it is read in pieces
@@ -87,11 +87,7 @@ class _Lean(HTTPConnection):
         return HTTPResponse(body if whole else io.BytesIO(body), headers, status)
 
 
-class _PlainConnection(_Lean):
-    pass
-
-
-class _SecureConnection(_Lean, HTTPSConnection):
+class _SecureConnection(_Connection, HTTPSConnection):
     pass
 
 
