@@ -10,6 +10,7 @@ less closed: `presets` says how.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -170,7 +171,11 @@ def resource_quota(baseline: Baseline) -> dict[str, Any]:
 
 def hard(quota: Quota, containers: ContainerDefaults | None = None) -> dict[str, str]:
     """A quota in the words of a ResourceQuota, limits in a container's ratio; what it does not limit is left out."""
-    containers = containers or ContainerDefaults()
+    return dict(_hard(quota, containers or ContainerDefaults()))
+
+
+@functools.lru_cache(maxsize=256)  # most of a thousand namespaces have one of a few quotas
+def _hard(quota: Quota, containers: ContainerDefaults) -> dict[str, str]:
     found: dict[str, str] = {}
     cpu, memory = quota.cpu_cores, quota.memory_bytes
     if quota.pods is not None:
