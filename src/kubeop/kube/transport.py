@@ -204,29 +204,32 @@ class Transport:
     ) -> tuple[int, bytes, Generator[bytes, None, None]]:
         """A GET whose answer comes in lines, as a watch: status, the whole body of an error, and the lines.
 
-        `stop` ends it from another thread, without an error.
+        `stop` ends it from another thread, `read_seconds` in any case, both without an error.
         """
         sent = self._credentials.headers()
         own = self._headers | dict(sent)
+        deadline = time.monotonic() + read_seconds
         try:
             raw = self._send("GET", self._target(path, query), own, None, read_seconds=read_seconds, preload=False)
-        except (HTTPError, OSError) as error:
-            raise self._unreachable(error) from None
-        if raw.status != 200:
+            if raw.status == 200:
+                return raw.status, b"", self._lines(raw, deadline, stop or Stop())
             if raw.status == 401:
                 self._credentials.refresh(sent)
             body = raw.read()
             raw.release_conn()
-            return raw.status, body, _nothing()
-        return raw.status, b"", self._lines(raw, stop or Stop())
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(error) from None
+        return raw.status, body, _nothing()
 
-    def _lines(self, raw: urllib3.BaseHTTPResponse, stop: Stop) -> Generator[bytes, None, None]:
+    def _lines(self, raw: urllib3.BaseHTTPResponse, deadline: float, stop: Stop) -> Generator[bytes, None, None]:
         pending = b""
         try:
             stop.attach(raw.shutdown)
             for part in raw.stream(_CHUNK):
                 *lines, pending = (pending + part).split(b"\n")
                 yield from (line for line in lines if line)
+                if time.monotonic() > deadline:
+                    return
         except (HTTPError, OSError, ValueError) as error:  # ValueError: read after another thread's shutdown
             if not stop.is_set():
                 raise self._unreachable(error) from None
