@@ -46,8 +46,7 @@ def run(
 ) -> None:
     """Apply manifests to a cluster: only what differs is sent, and a second run changes nothing."""
     manifests = read(filename)
-    objects = manifests.objects
-    if not objects and not manifests.faults:
+    if not manifests.objects and not manifests.faults:
         raise InputError(f"There is no object in {', '.join(filename)}.", hint="Give a file with manifests.")
     prune = Prune(prune_label) if prune_label else None
     screen = Console(stderr=True)
@@ -61,7 +60,7 @@ def run(
         _show(result, diff=diff)
         if wait and not dry_run:
             with screen.status("Waiting until everything is ready"):
-                wait_ready(client, objects, timeout_seconds)
+                wait_ready(client, result.present, timeout_seconds)
             sys.stdout.write("Everything is ready.\n")
 
 

@@ -63,6 +63,11 @@ class ApplyResult:
         """Whether anything differs from before (or would, in a dry run)."""
         return any(change.action != "unchanged" for change in self.changes)
 
+    @property
+    def present(self) -> tuple[dict[str, Any], ...]:
+        """The objects that are there after it, as far as they name themselves: where the server keeps each."""
+        return tuple(_reference(change) for change in self.changes if change.action != "delete")
+
     def count(self, action: Action) -> int:
         """How many objects this happened to."""
         return sum(change.action == action for change in self.changes)
@@ -91,6 +96,11 @@ class ApplyResult:
                 name = named(change.kind, change.name, change.namespace)
                 lines += difflib.unified_diff(before, after, f"live: {name}", f"wanted: {name}")
         return "".join(lines)
+
+
+def _reference(change: Change) -> dict[str, Any]:
+    where = {"namespace": change.namespace} if change.namespace else {}
+    return {"apiVersion": change.api_version, "kind": change.kind, "metadata": {"name": change.name, **where}}
 
 
 def shown(obj: Mapping[str, Any]) -> dict[str, Any]:

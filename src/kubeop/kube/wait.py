@@ -30,7 +30,8 @@ _LASTING_SECONDS = 5.0  # a doubtful state, or a workload that makes no pod, is 
 def wait_ready(client: Client, objects: Iterable[Mapping[str, Any]], timeout_seconds: float) -> None:
     """Wait until all are ready: Deployments and the like, Jobs done, Namespaces, CRDs, whatever has a Ready condition.
 
-    Only apiVersion, kind, name and namespace of the objects are used. Raises WaitError that says which is not ready and
+    Only apiVersion, kind, name and namespace of the objects are used; of what was applied, `ApplyResult.present` has
+    them as the server does, with lists taken apart. Raises WaitError that says which is not ready and
     why: as soon as that is certain, or after `timeout_seconds`.
     """
     wanted = {_key(client, obj): obj for obj in objects if has_readiness(obj)}
@@ -175,9 +176,8 @@ def _made_by(pod: Object, key: Key) -> bool:
 
 def _key(client: Client, obj: Mapping[str, Any]) -> Key:
     metadata = obj["metadata"]
-    namespace = metadata.get("namespace") or ""
-    if not namespace and client.resource(obj["apiVersion"], obj["kind"]).namespaced:
-        namespace = client.kubeconfig.namespace
+    namespaced = client.resource(obj["apiVersion"], obj["kind"]).namespaced
+    namespace = metadata.get("namespace") or client.kubeconfig.namespace if namespaced else ""
     return obj["apiVersion"], obj["kind"], namespace, metadata["name"]
 
 

@@ -1,8 +1,12 @@
+import subprocess
+import sys
 import threading
 import time
+import uuid
 
 import pytest
 import urllib3
+import yaml
 
 from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, WaitError
 from kubeop.kube.apply import apply
@@ -13,6 +17,7 @@ from kubeop.kube.wait import wait_ready
 from kubeop.kube.watch import follow
 
 MANAGER = "kubeop-test"
+SCRIPT = [sys.executable, "-c", "from kubeop.cli.main import main; main()"]
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +122,44 @@ def test_what_is_there_is_ready(kube, namespace):
             break
         time.sleep(0.1)
     assert threading.active_count() <= before  # the watches end with the wait
+
+
+def command(cluster, path, *objects, seconds=60):
+    """`kubeop apply --wait` of these documents."""
+    path.write_text(yaml.safe_dump_all(objects))
+    arguments = ["--kubeconfig", str(cluster.kubeconfig), "-f", str(path), "--wait", "--timeout-seconds", str(seconds)]
+    return subprocess.run([*SCRIPT, "apply", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_the_items_of_a_list_are_waited_for(cluster, kube, namespace, image, tmp_path):
+    def in_list(obj):
+        return {"apiVersion": "v1", "kind": "List", "items": [obj]}
+
+    done = command(cluster, tmp_path / "a.yaml", in_list(deployment(namespace, image)))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Everything is ready.\n")
+    assert kube.get("apps/v1", "Deployment", "d", namespace)["status"]["availableReplicas"] == 1
+    done = command(
+        cluster,
+        tmp_path / "a.yaml",
+        in_list(deployment(namespace, "localhost/not-there:1", imagePullPolicy="Never")),
+    )
+    assert done.returncode == 1
+    assert "Everything is ready." not in done.stdout
+    assert "1 updated" in done.stdout
+    assert "ErrImageNeverPull" in done.stderr
+
+
+def test_what_is_in_no_namespace_is_waited_for_though_its_manifest_names_one(cluster, kube, tmp_path):
+    name = f"kubeop-it-{uuid.uuid4().hex[:8]}"
+    stray = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "namespace": "default"}}
+    try:
+        done = command(cluster, tmp_path / "a.yaml", stray, seconds=10)
+        wait_ready(kube, [stray], 10)
+    finally:
+        kube.delete("v1", "Namespace", name)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"+ create Namespace {name}\n1 created\nEverything is ready.\n"
 
 
 def test_follow_tells_what_is_there_and_what_changes(kube, namespace, gate):
