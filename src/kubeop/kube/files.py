@@ -11,33 +11,11 @@ from typing import Any
 import yaml
 
 from kubeop.errors import InputError
-from kubeop.kube import kustomize
+from kubeop.kube import go_yaml, kustomize
 from kubeop.kube.given import Document
 
 _MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: a date is a text, for JSON has none, and no key is there twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping. PyYAML would take the last of two values and lose the first."""
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} is there twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return dict(super().construct_mapping(node, deep))
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
 
 
 @dataclass
@@ -98,7 +76,10 @@ def _texts(path: Path) -> Iterable[tuple[str | InputError, str]]:
         return
     paths = [path]
     if path.is_dir():
-        paths = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)
+        try:
+            paths = sorted(one for one in path.iterdir() if one.suffix in _SUFFIXES)
+        except OSError as error:
+            raise InputError(f"Cannot read {path}: {error.strerror}.", hint="Check the folder's owner.") from None
         if not paths:
             raise InputError(f"There is no manifest in {path}.", hint="A manifest ends in .yaml, .yml or .json.")
     for one in paths:
@@ -124,7 +105,7 @@ def _parts(text: str) -> Iterator[tuple[str, int]]:
 def _documents(text: str, where: str, first: int, lines: int) -> Iterator[dict[str, Any]]:
     """The objects of a text whose first document is number `first` and that has `lines` lines before it."""
     try:
-        for number, document in enumerate(yaml.load_all(text, Loader=_Loader), first):
+        for number, document in enumerate(yaml.load_all(text, Loader=go_yaml.Loader), first):
             if document is None:
                 continue
             if not isinstance(document, dict):
