@@ -56,9 +56,24 @@ def quota_options():
 MANAGER_WAYS = ("manager_url", "manager_kubeconfig", "manager_kubeconfig_content")
 
 
-def run(call, argument_spec, **rules):
+class Discreet(AnsibleModule):
+    """A module whose parameters may hold secrets anywhere, as manifests do: they are neither logged nor returned."""
+
+    def _log_invocation(self):
+        """Ansible would write them to the machine's log."""
+
+    def exit_json(self, **kwargs):
+        """See AnsibleModule."""
+        super().exit_json(invocation={}, **kwargs)
+
+    def fail_json(self, msg, **kwargs):
+        """See AnsibleModule."""
+        super().fail_json(msg, invocation={}, **kwargs)
+
+
+def run(call, argument_spec, kind=AnsibleModule, **rules):
     """Make the module, call the library once, and leave with its result or its one sentence."""
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **rules)
+    module = kind(argument_spec=argument_spec, supports_check_mode=True, **rules)
     try:
         import kubeop  # noqa: F401 - only its absence matters here
     except ImportError:

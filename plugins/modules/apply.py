@@ -208,7 +208,7 @@ RULES = {"required_one_of": [("definitions", "content", "src")]}
 
 
 def main():
-    edge.run(call, ARGUMENTS, **RULES)
+    edge.run(call, ARGUMENTS, edge.Discreet, **RULES)
 
 
 if __name__ == "__main__":

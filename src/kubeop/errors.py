@@ -79,6 +79,10 @@ class ClusterUnreachable(ClusterError):
     """The API server does not answer, or its certificate is not the expected one."""
 
 
+class NoAnswer(ClusterUnreachable):
+    """The API server took a request and did not answer it in time; whether it was carried out is not known."""
+
+
 class ApiError(ClusterError):
     """The API server answered with an error status.
 

@@ -17,6 +17,7 @@ from kubeop.errors import (
     ClusterUnreachable,
     InputError,
     KubeopError,
+    NoAnswer,
     WaitError,
     in_words,
 )
@@ -218,8 +219,11 @@ class _Run:
             created, after = self._client.apply_patch(
                 step.obj, field_manager=self._field_manager, force=self._force, dry_run=self._dry_run
             )
-        except ClusterUnreachable as error:  # what the other threads have done is still told
-            self._lost = error
+        except ClusterUnreachable as error:
+            if isinstance(error, NoAnswer) and self._client.answers():
+                step.error = _late(step, self._client)
+            else:  # what the other threads have done is still told
+                self._lost = error
             return step, None, None
         except ApiError as error:
             step.error = error
@@ -267,6 +271,14 @@ class _Run:
                 except WaitError as error:
                     self._fail(step, error)
         self._client.forget_resources()
+
+
+def _late(step: Step, client: Client) -> ClusterError:
+    """One object that the server does not answer for, while it answers others: a webhook that hangs, most often."""
+    return ClusterError(
+        f"{label(step.obj)}: {client.host} did not answer within {client.timeout_seconds:g} s, but answers others.",
+        hint="A webhook may hang: look at the API server's log, or allow more time.",
+    )
 
 
 def _failed(failures: tuple[KubeopError, ...], result: ApplyResult, total: int, *, unpruned: bool) -> ApplyFailed:

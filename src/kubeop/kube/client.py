@@ -24,6 +24,7 @@ Object = dict[str, Any]
 Objects = list[Object]  # an alias, for inside the class `list` is the method
 
 PAGE = 500  # objects a page of a LIST
+_ALIVE_SECONDS = 5.0
 APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -140,6 +141,14 @@ class Client:
     def version(self) -> str:
         """The API server's version, such as "v1.36.3"."""
         return str(self.request("GET", "/version")["gitVersion"])
+
+    def answers(self) -> bool:
+        """Whether the API server answers at all, asked for what costs it nothing."""
+        try:
+            self._transport.request("GET", "/version", read_seconds=_ALIVE_SECONDS)
+        except ClusterUnreachable:
+            return False
+        return True
 
     def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """One object, None when it is not there."""

@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _LINE_BYTES = 65536
 _HEADERS = 200  # lines
+_DIGITS = {10: re.compile(r"[0-9]{1,15}"), 16: re.compile(r"[0-9a-fA-F]{1,15}")}
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: |\r?\n)")
 
 
@@ -152,7 +153,7 @@ def _chunks(reader: BinaryIO) -> bytes:
 
 
 def _number(text: str, base: int) -> int:
-    try:
-        return int(text.strip(), base)
-    except ValueError:
-        raise HTTPException("a length that is no number") from None
+    digits = text.strip()
+    if not _DIGITS[base].fullmatch(digits):  # int() takes signs and underscores too
+        raise HTTPException("a length that is no number")
+    return int(digits, base)

@@ -57,6 +57,11 @@ def broken(error: BaseException) -> bool:
     return any(isinstance(one, ended) for one in _chain(error))
 
 
+def late(error: BaseException) -> bool:
+    """Whether the answer to a request that was sent did not come in time."""
+    return any(isinstance(one, ReadTimeoutError) for one in _chain(error))
+
+
 def explain(error: BaseException, host: str) -> tuple[str, str]:
     """A connection error as a reason and a hint."""
     chain = list(_chain(error))
@@ -66,7 +71,7 @@ def explain(error: BaseException, host: str) -> tuple[str, str]:
         return f"the name {host.rpartition(':')[0]} has no address", "Check the server in the kubeconfig, and DNS."
     if any(isinstance(one, (ssl.SSLError, SSLError)) for one in chain) and not broken(error):
         return _tls_reason(" ".join(str(one) for one in chain))
-    if any(isinstance(one, ReadTimeoutError) for one in chain):
+    if late(error):
         return "it did not answer in time", "It may be overloaded or hang: look at its own /readyz, then try again."
     if any(isinstance(one, ConnectionRefusedError) for one in chain):
         return "the connection is refused", "Is the API server running, and is this its port?"

@@ -25,7 +25,7 @@ from urllib3.exceptions import ConnectTimeoutError as ConnectTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from kubeop import __version__
-from kubeop.errors import ClusterUnreachable, KubeconfigError
+from kubeop.errors import ClusterUnreachable, KubeconfigError, NoAnswer
 from kubeop.kube import connection, reach
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
@@ -171,10 +171,12 @@ class Transport:
         body: bytes | None = None,
         content_type: str = "application/json",
         idempotent: bool | None = None,
+        read_seconds: float | None = None,
     ) -> Response:
         """Send a request and read the whole answer, whatever its status.
 
-        `idempotent`: whether it may be sent twice, by default what the method says. Raises ClusterUnreachable.
+        `idempotent`: whether it may be sent twice, by default what the method says. `read_seconds`: for the answer, in
+        the place of the usual time. Raises ClusterUnreachable, NoAnswer.
         """
         target = self._target(path, query)
         own = self._headers if body is None else self._headers | {"Content-Type": content_type}
@@ -183,7 +185,7 @@ class Transport:
         while True:
             sent = self._credentials.headers()
             try:
-                raw = self._connected(method, target, own | sent, body)
+                raw = self._connected(method, target, own | sent, body, read_seconds)
             except (HTTPError, OSError) as error:
                 began, attempt = began or time.monotonic(), attempt + 1
                 if not self._again(error, repeatable, began):
@@ -238,9 +240,9 @@ class Transport:
             raw.close()
 
     def _connected(
-        self, method: str, target: str, headers: dict[str, str], body: bytes | None
+        self, method: str, target: str, headers: dict[str, str], body: bytes | None, read_seconds: float | None
     ) -> urllib3.BaseHTTPResponse:
-        raw = self._send(method, target, headers, body)
+        raw = self._send(method, target, headers, body, read_seconds=read_seconds)
         self._answered = True
         return raw
 
@@ -310,7 +312,8 @@ class Transport:
 
     def _unreachable(self, error: Exception) -> ClusterUnreachable:
         reason, hint = reach.explain(error, self.host)
-        return ClusterUnreachable(f"The API server at {self.host} cannot be reached: {reason}.", hint=hint)
+        kind = NoAnswer if reach.late(error) else ClusterUnreachable
+        return kind(f"The API server at {self.host} cannot be reached: {reason}.", hint=hint)
 
 
 def pool_manager(

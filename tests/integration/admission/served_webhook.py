@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from kubeop import names
 from kubeop.crypto import certificates
@@ -79,11 +78,3 @@ def free_port(address: str) -> int:
     with socket.socket() as found:
         found.bind((address, 0))
         return int(found.getsockname()[1])
-
-
-def own_address(server: str) -> str:
-    """The address at which the cluster reaches this host."""
-    url = urlsplit(server)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((url.hostname, url.port))
-        return str(probe.getsockname()[0])

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from served_webhook import MANAGER, Webhook, free_port, issue, own_address
+from hosts import own_address
+from served_webhook import MANAGER, Webhook, free_port, issue
 from waiting import eventually
 
 from kubeop import names

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playing import Play
 
 from kubeop import devcluster
@@ -38,6 +41,36 @@ def test_both_answer_the_same(play: Play, kube: Client, tenant: str) -> None:
     assert (first["changed"], second["changed"]) == (True, False)
     assert first["diff"] == results[0]["diff"]
     assert kube.get("v1", "ResourceQuota", "kubeop-quota", f"{tenant}-a") is not None
+
+
+@pytest.mark.skipif(Path("/dev/log").exists(), reason="this machine has a log of its own")
+def test_beside_too_a_manifest_is_neither_logged_nor_returned(play: Play, kube: Client, tenant: str) -> None:
+    metadata = {"name": tenant, "namespace": "default"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": "hunter2"}}
+    given = {"definitions": [secret]}
+    baseline = {"kubeop.platform.baseline": {"namespaces": [{"name": tenant, "tenant": tenant, "project": "a"}]}}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind("/dev/log")
+        log.setblocking(False)
+        try:
+            done, wrong, _ = play(
+                {"kubeop.platform.apply": given, **BESIDE},
+                {"kubeop.platform.apply": {**given, "colour": "red"}, **BESIDE},
+                {**baseline, **BESIDE, "check_mode": True},
+            )
+            said = b"".join(iter(lambda: _next(log), b""))
+        finally:
+            Path("/dev/log").unlink()
+            kube.delete("v1", "Secret", tenant, "default")
+    assert (done["changed"], wrong["failed"]) == (True, True)
+    assert b"kubeop.platform.baseline" in said  # so that there is a log at all
+    assert "hunter2" not in json.dumps([done, wrong]) + said.decode()
+
+
+def _next(log: socket.socket) -> bytes:
+    with contextlib.suppress(BlockingIOError):
+        return log.recv(1 << 16)
+    return b""
 
 
 def test_the_same_python_by_another_way_is_the_same(play: Play, tenant: str) -> None:

@@ -10,8 +10,10 @@ import uuid
 
 import pytest
 import yaml
+from hosts import own_address
+from waiting import eventually
 
-from kubeop.errors import ApplyFailed, ApplyInterrupted, ClusterUnreachable, InputError
+from kubeop.errors import ApplyFailed, ApplyInterrupted, ClusterUnreachable, InputError, NoAnswer
 from kubeop.kube.apply import Prune, apply
 from kubeop.kube.client import Client
 from kubeop.kube.transport import RetryPolicy
@@ -143,6 +145,43 @@ def test_a_policy_and_a_webhook_that_does_not_answer_are_named(kube, namespace):
     assert "must answer" in hooked.hint
     assert [change.name for change in error.result.changes] == ["good"]
     assert apply(kube, [secret, config_map("good", namespace)], field_manager=MANAGER).count("create") == 1
+
+
+def test_a_webhook_that_hangs_holds_its_own_object_only(kube, namespace):
+    name = f"kubeop-it-{uuid.uuid4().hex[:8]}"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": namespace}}
+    with (
+        socket.create_server((own_address(kube.server), 0)) as listener,  # takes connections and says nothing
+        Client(kube.kubeconfig, timeout_seconds=2) as client,
+    ):
+        address, port = listener.getsockname()
+        hook = {
+            "name": "hangs.kubeop.io",
+            "clientConfig": {"url": f"https://{address}:{port}/"},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 20,
+        }
+        api_version, kind = "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"
+        configuration = {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "webhooks": [hook]}
+        with present(kube, configuration):
+            eventually(lambda: _held(client, secret), "the webhook is asked")
+            error = failing(client, [config_map("first", namespace), secret, config_map("last", namespace)])
+    [held] = error.failures
+    assert (
+        f"Secret s in namespace {namespace}: {kube.host} did not answer within 2 s, but answers others" in held.message
+    )
+    assert [change.name for change in error.result.changes] == ["first", "last"]
+    assert apply(kube, [secret], field_manager=MANAGER).count("create") == 1
+
+
+def _held(client, obj):
+    with contextlib.suppress(NoAnswer):
+        client.server_side_apply(obj, field_manager=MANAGER, dry_run=True)
+        return False
+    return True
 
 
 def test_an_api_group_that_is_down_keeps_nothing_else_back(kube, namespace):

@@ -164,14 +164,15 @@ def test_a_connection_that_ends_with_its_answer_is_not_used_again(wire, transpor
         [b"SSH-2.0-OpenSSH_9.6\r\n"],
         [head("200 OK", "Content-Length: 30"), b"s3cret"],
         [head("200 OK", "Content-Length: many"), b"s3cret"],
+        [head("200 OK", "Content-Length: -1"), b"s3cret"],
         [head("200 OK", "Transfer-Encoding: chunked"), b"zz\r\ns3cret\r\n0\r\n\r\n"],
         [head("200 OK", "Transfer-Encoding: chunked"), b"9\r\ns3cret"],
         [head("200 OK", "no colon"), b"s3cret"],
         [head("200 OK", *[f"H{number}: x" for number in range(1000)])],
         [b"HTTP/1.1 200 OK\r\nLong: " + b"x" * 100_000 + b"\r\n\r\n"],
     ],
-    ids=["none", "cut off", "another protocol", "short", "no number", "no size", "short chunk", "no header", "too many",
-         "too long"],
+    ids=["none", "cut off", "another protocol", "short", "no number", "negative", "no size", "short chunk",
+         "no header", "too many", "too long"],
 )  # fmt: skip
 def test_an_answer_that_is_broken_is_a_lost_connection(wire, transport, answer):
     wire.answer, wire.close_after = answer, True
