@@ -49,6 +49,20 @@ options:
       - Deployments, StatefulSets, DaemonSets, CronJobs, Jobs, Services, ConfigMaps, Secrets, ServiceAccounts,
         RoleBindings, Roles, NetworkPolicies, Ingresses and PodDisruptionBudgets are looked at, in all namespaces.
     type: str
+  wait:
+    description:
+      - Wait until what was applied is ready, that is Deployments, StatefulSets and DaemonSets with all their new pods,
+        Jobs that are done, Pods, Namespaces, custom resource definitions, API services, and custom resources that have
+        a condition C(Ready).
+      - The task fails as soon as it is certain that one will not become ready, such as for an image that cannot be
+        pulled, and says why; else after O(wait_seconds). What was applied stays, and RV(changes) lists it.
+      - Check mode waits for nothing.
+    type: bool
+    default: false
+  wait_seconds:
+    description: How long to wait at most, with O(wait).
+    type: int
+    default: 300
 extends_documentation_fragment:
   - kubeop.platform.attributes
   - kubeop.platform.attributes.kubernetes
@@ -94,6 +108,14 @@ EXAMPLES = r"""
     src:
       - overlays/eu
 
+- name: What a folder has is there, and runs
+  kubeop.platform.apply:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    src:
+      - manifests
+    wait: true
+    wait_seconds: 120
+
 - name: Manifests that are a text are there
   kubeop.platform.apply:
     kubeconfig: /etc/kubeop/eu-1.kubeconfig
@@ -111,7 +133,7 @@ RETURN = r"""
 ---
 changes:
   description: What was created, updated or deleted, or would be in check mode. What already is as wanted is left out.
-  returned: success
+  returned: success, or when a part of the objects failed or the wait for them did
   type: list
   elements: dict
   contains:
@@ -143,7 +165,7 @@ changes:
       name: kubeop-egress
 counts:
   description: How many objects there were for each action.
-  returned: success
+  returned: success, or when a part of the objects failed or the wait for them did
   type: dict
   contains:
     create:
@@ -177,6 +199,7 @@ def call(module):
     from kubeop import names
     from kubeop.kube import files
     from kubeop.kube.apply import Prune, apply
+    from kubeop.kube.wait import wait_applied
 
     manifests = files.Manifests(objects=list(module.params["definitions"] or []))
     manifests.add_text(module.params["content"] or "", "the option content")
@@ -193,6 +216,8 @@ def call(module):
             prune=Prune(label) if label else None,
             unread=manifests.faults,
         )
+        if module.params["wait"]:
+            wait_applied(client, applied, module.params["wait_seconds"])
     return edge.changed_result(module, applied)
 
 
@@ -203,6 +228,8 @@ ARGUMENTS = {
     "content": {"type": "str"},
     "force": {"type": "bool", "default": False},
     "prune_label": {"type": "str"},
+    "wait": {"type": "bool", "default": False},
+    "wait_seconds": {"type": "int", "default": 300},
 }
 RULES = {"required_one_of": [("definitions", "content", "src")]}
 

@@ -1,8 +1,8 @@
 """Every error that kubeop raises on purpose, in one tree.
 
 An error's text is one sentence that says what is wrong and where, and a hint that says what to do next.
-It never holds a secret: no key, token, kubeconfig or database password. `PartlyDone`, of which ApplyInterrupted and
-ApplyFailed are two kinds, also holds what was done nevertheless.
+It never holds a secret: no key, token, kubeconfig or database password. `PartlyDone`, of which ApplyInterrupted,
+ApplyFailed and NotReady are kinds, also holds what was done nevertheless.
 
 KubeopError
 ├── InputError              what the user gave cannot be used
@@ -19,6 +19,7 @@ KubeopError
 │   ├── ApiError            it answered with an error status
 │   │   └── ApplyConflict   another field manager owns a field that we want to set
 │   ├── ApplyFailed         some objects of many could not be applied, and why
+│   ├── NotReady            all objects were applied, and one did not become ready, or cannot be watched
 │   └── WaitError           an object did not become ready, and why
 ├── ManagerError            the kubeop manager's API refused or did not answer
 ├── DatabaseError           PostgreSQL is down, or the schema is not the one expected
@@ -120,6 +121,10 @@ class ApplyConflict(ApiError):
 
 class ApplyFailed(PartlyDone, ClusterError):
     """Some objects could not be applied; the others were."""
+
+
+class NotReady(PartlyDone, ClusterError):
+    """All objects were applied, and the wait for them failed. `failures`: why, one WaitError or ClusterError."""
 
 
 class WaitError(ClusterError):

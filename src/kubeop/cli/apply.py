@@ -15,7 +15,7 @@ from kubeop.errors import ApplyFailed, ApplyInterrupted, InputError, KubeopError
 from kubeop.kube import files
 from kubeop.kube.apply import ApplyResult, Change, Prune, apply
 from kubeop.kube.client import Client
-from kubeop.kube.wait import wait_ready
+from kubeop.kube.wait import wait_applied
 
 app = typer.Typer(add_completion=False)
 
@@ -60,7 +60,7 @@ def run(
         _show(result, diff=diff)
         if wait and not dry_run:
             with screen.status("Waiting until everything is ready"):
-                wait_ready(client, result.present, timeout_seconds)
+                wait_applied(client, result, timeout_seconds)
             sys.stdout.write("Everything is ready.\n")
 
 

@@ -65,7 +65,7 @@ class ApplyResult:
 
     @property
     def present(self) -> tuple[dict[str, Any], ...]:
-        """The objects that are there after it, as far as they name themselves: where the server keeps each."""
+        """The objects that are there after it, each by apiVersion, kind, name and the namespace that it really has."""
         return tuple(_reference(change) for change in self.changes if change.action != "delete")
 
     def count(self, action: Action) -> int:

@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kubeop.errors import ClusterError, WaitError
+from kubeop.errors import ClusterError, NotReady, WaitError
+from kubeop.kube.changes import ApplyResult
 from kubeop.kube.client import Client, Object, label
 from kubeop.kube.pods import PodDoctor
 from kubeop.kube.readiness import MISSING, State, has_readiness, selects_pods, state
@@ -30,8 +31,7 @@ _LASTING_SECONDS = 5.0  # a doubtful state, or a workload that makes no pod, is 
 def wait_ready(client: Client, objects: Iterable[Mapping[str, Any]], timeout_seconds: float) -> None:
     """Wait until all are ready: Deployments and the like, Jobs done, Namespaces, CRDs, whatever has a Ready condition.
 
-    Only apiVersion, kind, name and namespace of the objects are used; of what was applied, `ApplyResult.present` has
-    them as the server does, with lists taken apart. Raises WaitError that says which is not ready and
+    Only apiVersion, kind, name and namespace of the objects are used. Raises WaitError that says which is not ready and
     why: as soon as that is certain, or after `timeout_seconds`.
     """
     wanted = {_key(client, obj): obj for obj in objects if has_readiness(obj)}
@@ -41,6 +41,19 @@ def wait_ready(client: Client, objects: Iterable[Mapping[str, Any]], timeout_sec
             _Waiting(client, wanted, timeout_seconds, stop).run()
         finally:
             stop.set()
+
+
+def wait_applied(client: Client, result: ApplyResult, timeout_seconds: float) -> None:
+    """Wait until what was applied is ready; a dry run has nothing to wait for. Raises NotReady, which has the result.
+
+    The caller has changed something, whatever becomes of it.
+    """
+    if result.dry_run:
+        return
+    try:
+        wait_ready(client, result.present, timeout_seconds)
+    except ClusterError as error:
+        raise NotReady(error.message, failures=(error,), result=result, summary=error, hint=error.hint) from error
 
 
 class _Waiting:
