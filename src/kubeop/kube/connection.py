@@ -19,6 +19,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _LINE_BYTES = 65536
+_SLOWEST = 16384  # bytes a second: what comes faster, such as a long list over a thin line, is not cut off
 _HEADERS = 200  # lines
 _DIGITS = {10: re.compile(r"[0-9]{1,15}"), 16: re.compile(r"[0-9a-fA-F]{1,15}")}
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?: |\r?\n)")
@@ -34,7 +35,7 @@ def install(pool: urllib3.HTTPConnectionPool) -> urllib3.HTTPConnectionPool:
 
 
 class _Connection(HTTPConnection):
-    """`timeout` is that of the whole answer, not of each of its bytes."""
+    """`timeout` is that of the whole answer, not of each of its bytes; see `_Timed`."""
 
     _whole = ""  # the method of a request whose answer is read whole, empty when it is read in pieces
 
@@ -93,7 +94,7 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 
 class _Timed(io.RawIOBase):
-    """A socket's bytes, all of them within `seconds`. TimeoutError when they are over."""
+    """A socket's bytes, all of them within `seconds` and what they take at `_SLOWEST`. TimeoutError when that is over."""
 
     def __init__(self, source: socket, seconds: float) -> None:
         self._source = source
@@ -107,7 +108,9 @@ class _Timed(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the answer is not whole in time")
         self._source.settimeout(left)
-        return self._source.recv_into(buffer)
+        received = self._source.recv_into(buffer)
+        self._deadline += received / _SLOWEST
+        return received
 
 
 def _status(reader: BinaryIO) -> tuple[int, int]:

@@ -75,7 +75,7 @@ _HINTS = {
     401: "The credentials are missing, wrong or expired: log in again.",
     403: "The API server's admission forbids it, whatever the user's rights: change what it names.",
     413: "The object is too large: keep big content outside, or split it.",
-    429: "The API server asks for less: try again later, with fewer workers.",
+    429: "The API server asks for less: try again later.",
     502: "A proxy before the API server has no answer from it: try again.",
     503: "The API server is starting, stopping or overloaded: try again.",
     504: "The API server is overloaded: try again.",

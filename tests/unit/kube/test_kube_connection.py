@@ -198,6 +198,12 @@ def test_an_answer_that_trickles_has_one_deadline(wire, transport, answer):
     assert SECONDS <= time.monotonic() - began < 5 * SECONDS  # byte for byte it takes ten
 
 
+def test_a_long_answer_over_a_thin_line_is_not_cut_off(wire, transport):
+    parts = [b"x" * 8192] * 8
+    wire.answer, wire.pause = [head("200 OK", f"Content-Length: {8192 * 8}"), *parts], 0.2 * SECONDS
+    assert transport.request("GET", "/x").body == b"".join(parts)
+
+
 def test_after_an_answer_that_came_late_the_next_one_has_its_whole_time(wire, transport):
     wire.answer, wire.pause = [head("200 OK", "Content-Length: 1"), b"x"], 0.6 * SECONDS
     for _ in range(2):
