@@ -94,7 +94,7 @@ class _SecureConnection(_Connection, HTTPSConnection):
 
 
 class _Timed(io.RawIOBase):
-    """A socket's bytes, all of them within `seconds` and what they take at `_SLOWEST`. TimeoutError when that is over."""
+    """A socket's bytes, within `seconds` and what they take at `_SLOWEST`. TimeoutError when that is over."""
 
     def __init__(self, source: socket, seconds: float) -> None:
         self._source = source
