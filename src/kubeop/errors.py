@@ -87,13 +87,15 @@ class NoAnswer(ClusterUnreachable):
 class ApiError(ClusterError):
     """The API server answered with an error status.
 
-    `status` is the HTTP code, `reason` the machine-readable reason of the Status object ("NotFound", "Conflict", …).
+    `status` is the HTTP code, `reason` the machine-readable reason of the Status object ("NotFound", "Conflict", …),
+    `retry_seconds` the time after which the server wants to be asked again, 0 when it says none.
     """
 
     def __init__(self, message: str, *, status: int, reason: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.reason = reason
+        self.retry_seconds = 0.0
 
 
 class PartlyDone(KubeopError):

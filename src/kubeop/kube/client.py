@@ -18,7 +18,7 @@ from kubeop.kube import wire
 from kubeop.kube.discovery import Discovery, Resource, unknown_kind
 from kubeop.kube.kubeconfig import Kubeconfig
 from kubeop.kube.status import to_error
-from kubeop.kube.transport import Endpoint, Response, RetryPolicy, Stop, Transport
+from kubeop.kube.transport import Endpoint, Response, RetryPolicy, Stop, Transport, retry_after
 
 Object = dict[str, Any]
 Objects = list[Object]  # an alias, for inside the class `list` is the method
@@ -311,9 +311,11 @@ class Client:
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
         }
-        status, body, lines = self._transport.stream(path, query=query, read_seconds=timeout_seconds + 10, stop=stop)
-        if status != 200:
-            raise to_error(status, _parsed(body), f"{kind} objects", "watched", self.host)
+        response, lines = self._transport.stream(path, query=query, read_seconds=timeout_seconds + 10, stop=stop)
+        if response.status != 200:
+            error = to_error(response.status, response.json(), f"{kind} objects", "watched", self.host)
+            error.retry_seconds = retry_after(response.headers)
+            raise error
         with contextlib.closing(lines):
             for line in lines:
                 event = json.loads(line)
@@ -372,10 +374,3 @@ def label(obj: Mapping[str, Any]) -> str:
     """The same, of an object."""
     metadata = obj.get("metadata") or {}
     return named(str(obj.get("kind")), str(metadata.get("name")), metadata.get("namespace"))
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None

@@ -30,7 +30,7 @@ from kubeop.kube import connection, reach
 from kubeop.kube.credentials import Credentials
 from kubeop.kube.kubeconfig import Kubeconfig
 
-__all__ = ["Endpoint", "Response", "RetryPolicy", "Stop", "Transport"]
+__all__ = ["Endpoint", "Response", "RetryPolicy", "Stop", "Transport", "retry_after"]
 
 _CHUNK = 1 << 16  # bytes
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -203,25 +203,27 @@ class Transport:
 
     def stream(
         self, path: str, *, query: Mapping[str, Any], read_seconds: float, stop: Stop | None = None
-    ) -> tuple[int, bytes, Generator[bytes, None, None]]:
-        """A GET whose answer comes in lines, as a watch: status, the whole body of an error, and the lines.
+    ) -> tuple[Response, Generator[bytes, None, None]]:
+        """A GET whose answer comes in lines, as a watch: the answer with the whole body of an error, and the lines.
 
         `stop` ends it from another thread, `read_seconds` in any case, both without an error.
         """
-        sent = self._credentials.headers()
-        own = self._headers | dict(sent)
-        deadline = time.monotonic() + read_seconds
-        try:
-            raw = self._send("GET", self._target(path, query), own, None, read_seconds=read_seconds, preload=False)
-            if raw.status == 200:
-                return raw.status, b"", self._lines(raw, deadline, stop or Stop())
-            if raw.status == 401:
-                self._credentials.refresh(sent)
-            body = raw.read()
-            raw.release_conn()
-        except (HTTPError, OSError) as error:
-            raise self._unreachable(error) from None
-        return raw.status, body, _nothing()
+        target, deadline = self._target(path, query), time.monotonic() + read_seconds
+        reauthenticated = False
+        while True:
+            sent = self._credentials.headers()
+            own = self._headers | dict(sent)
+            try:
+                raw = self._send("GET", target, own, None, read_seconds=read_seconds, preload=False)
+                if raw.status == 200:
+                    return Response(raw.status, raw.headers, b""), self._lines(raw, deadline, stop or Stop())
+                body = raw.read()
+                raw.release_conn()
+            except (HTTPError, OSError) as error:
+                raise self._unreachable(error) from None
+            if raw.status != 401 or reauthenticated or not self._credentials.refresh(sent):
+                return Response(raw.status, raw.headers, body), _nothing()
+            reauthenticated = True
 
     def _lines(self, raw: urllib3.BaseHTTPResponse, deadline: float, stop: Stop) -> Generator[bytes, None, None]:
         pending = b""
@@ -306,9 +308,9 @@ class Transport:
         if not (raw.status == 429 or (raw.status == 503 and repeatable) or (raw.status >= 500 and method == "GET")):
             return None
         waited = time.monotonic() - began if began else 0.0
-        wait = _retry_after(raw.headers.get("Retry-After"))
-        wait = backoff(attempt + 1) if wait is None else wait
-        return wait if waited + wait <= self._retry.busy_seconds else None
+        asked, more = retry_after(raw.headers), backoff(attempt + 1)
+        # More than was asked for, which may be 0: else all who are told the same time come back together.
+        return asked + more if waited + max(asked, more) <= self._retry.busy_seconds else None
 
     def _unreachable(self, error: Exception) -> ClusterUnreachable:
         reason, hint = reach.explain(error, self.host)
@@ -346,16 +348,15 @@ def _pause(attempt: int) -> None:
     time.sleep(backoff(attempt))
 
 
-def _retry_after(value: str | None) -> float | None:
-    """The header's seconds, or the time until its date; None when it is absent or says neither."""
-    if not value:
-        return None
-    if value.strip().isdigit():
+def retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds that Retry-After asks for, or the time until its date; 0 when it is absent or says neither."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError):
-        return None
+        return 0.0
 
 
 def _tls(kubeconfig: Kubeconfig, certificate: tuple[bytes, bytes] | None) -> ssl.SSLContext:

@@ -39,7 +39,8 @@ def follow(
 ) -> Iterator[Event]:
     """Yield every object as ADDED, then SYNCED, then changes, until `stop` is set or the time is over.
 
-    After a lost connection or an expired version it lists again and tells the differences; SYNCED comes again too.
+    After an expired version it lists again and tells the differences; SYNCED comes again too. A server that has too
+    much to do is asked again after a time that grows, and not before it wants to be.
     Raises ClusterUnreachable when the server is away for longer than `patience_seconds`, ApiError when it refuses.
     """
     end = time.monotonic() + timeout_seconds
@@ -63,10 +64,10 @@ def follow(
                         return
             lost_since, attempt = 0.0, 0
         except ApiError as error:
-            if error.status not in (410, 500, 503, 504, 429):
-                raise
-            version = ""
-            stop.wait(backoff(1))
+            version = _version_after(error, version)
+            lost_since, attempt = 0.0, attempt + 1
+            pause = min(error.retry_seconds, _WATCH_SECONDS) + backoff(attempt)
+            stop.wait(min(pause, max(0.0, end - time.monotonic())))
         except ClusterUnreachable:
             lost_since, attempt = lost_since or time.monotonic(), attempt + 1
             if time.monotonic() - lost_since > patience_seconds:
@@ -101,6 +102,13 @@ def _list(
         yield Event("DELETED", known.pop(key))
     yield Event("SYNCED")
     return version
+
+
+def _version_after(error: ApiError, version: str) -> str:
+    """The version to go on from, empty when it has expired. Raises what waiting does not cure."""
+    if error.status not in (410, 429, 500, 503, 504):
+        raise error
+    return "" if error.status == 410 else version
 
 
 def _told(type_: str, obj: Object, known: dict[tuple[str, str], Object]) -> Event:

@@ -214,8 +214,8 @@ def test_an_answer_in_lines_is_read_as_it_comes_and_may_take_longer(wire, transp
     lines = [b'{"n": 1}\n', b'{"n": 2}\n{"n"', b": 3}\n"]
     wire.answer, wire.pause = [head("200 OK", "Transfer-Encoding: chunked")], 0.6 * SECONDS
     wire.answer += [b"%x\r\n%b\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
-    status, body, found = transport.stream("/x", query={"watch": "1"}, read_seconds=10 * SECONDS)
-    assert (status, body) == (200, b"")
+    answer, found = transport.stream("/x", query={"watch": "1"}, read_seconds=10 * SECONDS)
+    assert (answer.status, answer.body) == (200, b"")
     assert list(found) == [b'{"n": 1}', b'{"n": 2}', b'{"n": 3}']
     assert wire.requests[0][0] == "GET /x?watch=1 HTTP/1.1"
 
@@ -223,7 +223,7 @@ def test_an_answer_in_lines_is_read_as_it_comes_and_may_take_longer(wire, transp
 def test_an_answer_in_lines_that_trickles_ends_in_time(wire, transport):
     wire.answer, wire.pause = [head("200 OK", "Transfer-Encoding: chunked"), *[b"1\r\nx\r\n"] * 100], 0.1
     began = time.monotonic()
-    _, _, found = transport.stream("/x", query={}, read_seconds=SECONDS)
+    _, found = transport.stream("/x", query={}, read_seconds=SECONDS)
     assert list(found) == []
     assert SECONDS <= time.monotonic() - began < 5 * SECONDS
 

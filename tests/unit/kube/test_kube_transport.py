@@ -12,6 +12,7 @@ from kubeop.errors import ApiError, ClusterUnreachable, KubeconfigError
 from kubeop.kube.client import Client
 from kubeop.kube.kubeconfig import load
 from kubeop.kube.transport import RetryPolicy, Stop, Transport
+from kubeop.kube.watch import follow
 
 FAST = RetryPolicy(connection_seconds=5, first_seconds=0, busy_seconds=5)
 
@@ -106,6 +107,15 @@ def test_a_wait_longer_than_allowed_is_not_waited(server, transport):
     assert len(server.seen) == 1
 
 
+@pytest.mark.parametrize("asked", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "\xb2"])
+def test_a_server_that_asks_for_no_time_is_not_asked_without_end(server, asked):
+    server.script = [(429, {"Retry-After": asked}, status(429))] * 1000
+    found = Transport(kubeconfig(server.url), timeout_seconds=1, retry=RetryPolicy(busy_seconds=1))
+    assert found.request("GET", "/x").status == 429
+    assert 1 < len(server.seen) < 10
+    found.close()
+
+
 def test_an_unavailable_server_is_asked_again_but_not_to_create(server, transport):
     server.script = [(503, {}, status(503))]
     assert transport.request("DELETE", "/x").status == 200
@@ -192,6 +202,53 @@ def test_a_wrong_token_is_not_tried_twice(server, transport):
     server.script = [(401, {}, status(401))]
     assert transport.request("GET", "/x").status == 401
     assert len(server.seen) == 1
+
+
+def test_a_renewed_token_is_used_for_a_watch_too(server, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("old")
+    found = Transport(kubeconfig(server.url, {"tokenFile": str(token)}), retry=FAST)
+    found.request("GET", "/x")
+    token.write_text("new")
+    server.script = [(401, {}, status(401)), (200, {}, b"{}\n")]
+    answer, lines = found.stream("/x", query={}, read_seconds=1)
+    assert (answer.status, list(lines)) == (200, [b"{}"])
+    server.script = [(401, {}, status(401)), (401, {}, status(401))]
+    assert found.stream("/x", query={}, read_seconds=1)[0].status == 401
+    assert [seen[2]["Authorization"] for seen in server.seen][:3] == ["Bearer old", "Bearer old", "Bearer new"]
+    found.close()
+
+
+SERVED = {"kind": "APIResourceList", "resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]}
+LISTED = {"kind": "ConfigMapList", "metadata": {"resourceVersion": "7"}, "items": []}
+CHANGE = {"type": "ADDED", "object": {"metadata": {"name": "a", "namespace": "x", "resourceVersion": "8"}}}
+
+
+def followed(server, *refusals, until=("SYNCED", "ADDED")):
+    """Until these events have come: the seconds, and which requests were lists."""
+    server.script = [(200, {}, SERVED), (200, {}, LISTED), *refusals, (200, {}, json.dumps(CHANGE).encode() + b"\n")]
+    began = time.monotonic()
+    with Client(kubeconfig(server.url), retry=FAST) as client:
+        events = follow(client, "v1", "ConfigMap", "x", timeout_seconds=30)
+        assert [next(events).type for _ in until] == list(until)
+    return time.monotonic() - began, ["watch=1" not in path for _, path, *_ in server.seen[1:]]
+
+
+@pytest.mark.parametrize("refused", [429, 500, 503, 504])
+def test_a_watch_that_is_refused_goes_on_where_it_was_after_times_that_grow(server, refused):
+    seconds, lists = followed(server, *[(refused, {}, status(refused))] * 4)
+    assert lists == [True, *[False] * 5]
+    assert seconds >= 0.75 * (0.1 + 0.2 + 0.4 + 0.8)
+
+
+def test_a_refused_watch_waits_as_long_as_it_is_told_to(server):
+    assert followed(server, (429, {"Retry-After": "1"}, b"Too many requests"))[0] >= 1
+
+
+def test_an_expired_watch_lists_again(server):
+    gone = {"type": "ERROR", "object": status(410, "Expired")}
+    refusals = (200, {}, json.dumps(gone).encode() + b"\n"), (200, {}, LISTED)
+    assert followed(server, *refusals, until=("SYNCED", "SYNCED", "ADDED"))[1] == [True, False, True, False]
 
 
 def exec_user(tmp_path, script, **more):
