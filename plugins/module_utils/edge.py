@@ -95,7 +95,12 @@ def answer(call, module):
         return call(module)
     except KubeopError as error:
         done = changed_result(module, error.result) if isinstance(error, PartlyDone) else {}
-        return {**done, **error_facts(error), "failed": True, "msg": str(error)}
+        return {**done, **failure(error)}
+
+
+def failure(error):
+    """What every error of the library is in a result."""
+    return {**error_facts(error), "failed": True, "msg": str(error)}
 
 
 def error_facts(error):

@@ -134,7 +134,9 @@ options:
     type: str
     default: ""
   force:
-    description: Take over fields that another field manager owns, instead of failing with its name.
+    description:
+      - Take over fields that another field manager owns. Without it, a field that somebody has edited stays so, and the
+        module fails with the owner's name, in check mode too. RV(drift) and the other values are returned nevertheless.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -204,7 +206,7 @@ RETURN = r"""
 ---
 changes:
   description: What was created, updated or deleted, or would be in check mode. What already is as wanted is left out.
-  returned: success
+  returned: success, and when some objects could not be applied
   type: list
   elements: dict
   contains:
@@ -236,7 +238,7 @@ changes:
       name: kubeop-egress
 counts:
   description: How many objects there were for each action.
-  returned: success
+  returned: success, and when some objects could not be applied
   type: dict
   contains:
     create:
@@ -262,13 +264,15 @@ counts:
     delete: 0
 drifted:
   description: What was missing or not as wanted in namespaces that were there, as C(kind namespace/name).
-  returned: success
+  returned: success, and when some objects could not be applied
   type: list
   elements: str
   sample: [NetworkPolicy team-a/kubeop-egress]
 drift:
-  description: The same, with what was wrong. Diff mode shows the values.
-  returned: success
+  description:
+    - The same, with what was wrong. Diff mode shows the values.
+    - When objects could not be applied, nothing is deleted, and no policy is told as V(unlisted).
+  returned: success, and when some objects could not be applied
   type: list
   elements: dict
   contains:
@@ -293,21 +297,35 @@ drift:
       type: list
       elements: str
       returned: always
+    owners:
+      description:
+        - The field managers that own what was edited, such as V(kubectl-edit), and because of whom it was not put back.
+          O(force) takes it over.
+      type: list
+      elements: str
+      returned: always
   sample:
     - namespace: team-a
       kind: ResourceQuota
       name: kubeop-quota
       problem: edited
       fields: ["spec.hard[requests.cpu]"]
+      owners: []
+failures:
+  description: Why objects could not be applied, a sentence for each. The others were.
+  returned: when some objects could not be applied
+  type: list
+  elements: str
 governed:
-  description: The namespaces that have the baseline now (or would have it, in check mode).
-  returned: success
+  description:
+    - The namespaces that have the baseline now (or would have it, in check mode), besides what RV(failures) says.
+  returned: success, and when some objects could not be applied
   type: list
   elements: str
   sample: [team-a, team-b]
 left_alone:
   description: The namespaces that were picked and left alone, with the reason.
-  returned: success
+  returned: success, and when some objects could not be applied
   type: dict
   sample: {kube-system: it is part of the system}
 """
@@ -318,18 +336,27 @@ from ansible_collections.kubeop.platform.plugins.module_utils import edge
 def call(module):
     """One call for all namespaces."""
     from kubeop import names
+    from kubeop.errors import PartlyDone
     from kubeop.manager import baselines
 
     wishes = [wish(module, item) for item in module.params["namespaces"]]
     with edge.cluster_client(module) as client:
-        governed = baselines.ensure(
-            client,
-            wishes,
-            cluster=module.params["cluster_name"],
-            field_manager=names.FIELD_MANAGER_ANSIBLE,
-            force=module.params["force"],
-            dry_run=module.check_mode,
-        )
+        try:
+            governed = baselines.ensure(
+                client,
+                wishes,
+                cluster=module.params["cluster_name"],
+                field_manager=names.FIELD_MANAGER_ANSIBLE,
+                force=module.params["force"],
+                dry_run=module.check_mode,
+            )
+        except PartlyDone as error:
+            return {**report(module, error.result), **edge.failure(error)}
+    return report(module, governed)
+
+
+def report(module, governed):
+    """What was changed, and what had drifted."""
     return {
         **edge.changed_result(module, governed.applied),
         "drifted": [str(one) for one in governed.drift],
@@ -340,6 +367,7 @@ def call(module):
                 "name": one.name,
                 "problem": one.problem,
                 "fields": list(one.fields),
+                "owners": list(one.owners),
             }
             for one in governed.drift
         ],

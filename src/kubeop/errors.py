@@ -118,7 +118,14 @@ class ApplyInterrupted(PartlyDone, ClusterUnreachable):
 
 
 class ApplyConflict(ApiError):
-    """Another field manager owns a field that we want to set."""
+    """Another field manager owns a field that we want to set. `what`: the object; `owners`: those managers."""
+
+    def __init__(
+        self, message: str, *, status: int, reason: str, hint: str, what: str = "", owners: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, status=status, reason=reason, hint=hint)
+        self.what = what
+        self.owners = owners
 
 
 class ApplyFailed(PartlyDone, ClusterError):

@@ -25,11 +25,14 @@ def to_error(status: int, body: Any, what: str, verb: str, host: str) -> ApiErro
     causes = (found.get("details") or {}).get("causes") or []
     conflicts = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
     if status == 409 and conflicts:
+        owned = _by_manager(conflicts)
         return ApplyConflict(
-            f"{what}: {_conflicts(conflicts)}.",
+            f"{what}: {_conflicts(owned)}.",
             status=status,
             reason=reason,
             hint="Leave these fields out, or take them over by force.",
+            what=what,
+            owners=tuple(owned),
         )
     told = _invalid(causes) if status == 422 and causes else _plain(str(found.get("message") or ""))
     message = _cut(told) or f"HTTP {status} and no word from Kubernetes"
@@ -59,11 +62,16 @@ def _plain(message: str) -> str:
     return message.removeprefix(": ")
 
 
-def _conflicts(causes: list[dict[str, Any]]) -> str:
+def _by_manager(causes: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The fields of a conflict by the manager that owns them."""
     by_manager: dict[str, list[str]] = {}
     for cause in causes:
         owner = _MANAGER.search(str(cause.get("message", "")))
         by_manager.setdefault(owner[1] if owner else "another manager", []).append(str(cause.get("field", "")))
+    return by_manager
+
+
+def _conflicts(by_manager: dict[str, list[str]]) -> str:
     parts = []
     for manager, fields in by_manager.items():
         shown = ", ".join(fields[:5]) + (f" and {len(fields) - 5} more" if len(fields) > 5 else "")

@@ -81,6 +81,7 @@ def test_namespaces_are_picked_governed_and_their_drift_is_told(play: Play, kube
             "name": "kubeop-quota",
             "problem": "edited",
             "fields": ["spec.hard[requests.cpu]"],
+            "owners": [],
         },
         {
             "namespace": f"{teams}-b",
@@ -88,6 +89,7 @@ def test_namespaces_are_picked_governed_and_their_drift_is_told(play: Play, kube
             "name": "kubeop-egress",
             "problem": "missing",
             "fields": [],
+            "owners": [],
         },
     ]
     assert sorted(checked["drift"], key=lambda one: one["namespace"]) == drift
@@ -110,7 +112,8 @@ def test_a_policy_that_is_no_longer_listed_goes(play: Play, kube: Client, teams:
         # So many that they are not looked at one by one.
         {**task(wanted("two"), *({"name": f"{teams}-{number}"} for number in range(9))), "check_mode": True},
     )
-    gone = {"namespace": f"{teams}-a", "kind": "NetworkPolicy", "name": "one", "problem": "unlisted", "fields": []}
+    gone = {"namespace": f"{teams}-a", "kind": "NetworkPolicy", "name": "one", "problem": "unlisted"}
+    gone |= {"fields": [], "owners": []}
     assert checked["drift"] == done["drift"] == [gone]
     assert (checked["changes"], checked["diff"]) == (done["changes"], done["diff"])
     assert done["counts"] == {"create": 0, "update": 0, "unchanged": 6, "delete": 1}
@@ -143,3 +146,46 @@ def test_selectors_pick_and_the_system_is_left_alone(play: Play, kube: Client, t
     assert bad["failed"] and "pattern" in bad["msg"]
     labels = (kube.get("v1", "Namespace", f"{teams}-c") or {})["metadata"]["labels"]
     assert (labels[names.LABEL_TENANT], labels[names.LABEL_PROJECT]) == (f"{teams}-other", f"{teams}-c")
+
+
+def test_what_somebody_else_has_edited_is_drift_and_the_rest_is_told_too(play: Play, kube: Client, teams: str) -> None:
+    every = task({"pattern": f"{teams}-*", "tenant": teams})
+    play(every)
+    levels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
+    kube.patch("v1", "Namespace", f"{teams}-a", levels, field_manager="kubectl-label")
+    kube.delete("v1", "LimitRange", "kubeop-defaults", f"{teams}-a")
+    edited = {"spec": {"hard": {"requests.cpu": "9", "pods": "99"}}}
+    kube.patch("v1", "ResourceQuota", "kubeop-quota", edited, f"{teams}-b", field_manager="kubectl-edit")
+    kube.delete("networking.k8s.io/v1", "NetworkPolicy", "kubeop-egress", f"{teams}-b")
+
+    nothing: dict[str, list[str]] = {"fields": [], "owners": []}
+    namespace, limits, quota, policy = (
+        {"namespace": f"{teams}-{where}", "kind": kind, "name": name, "problem": problem, **nothing}
+        for where, kind, name, problem in (
+            ("a", "Namespace", f"{teams}-a", "edited"),
+            ("a", "LimitRange", "kubeop-defaults", "missing"),
+            ("b", "ResourceQuota", "kubeop-quota", "edited"),
+            ("b", "NetworkPolicy", "kubeop-egress", "missing"),
+        )
+    )
+    namespace["fields"] = ["metadata.labels[pod-security.kubernetes.io/enforce]"]
+    quota["fields"] = ["spec.hard.pods", "spec.hard[requests.cpu]"]
+    forced = [namespace, limits, quota]
+    kept = [{**namespace, "owners": ["kubectl-label"]}, limits, {**quota, "owners": ["kubectl-edit"]}]
+
+    checked, done, left = play({**every, "check_mode": True}, every, every)
+    assert checked["drift"] == done["drift"] == [policy, *kept]
+    assert left["drift"] == kept
+    for result in (checked, done, left):
+        assert result["failed"]
+        assert all(owner in " ".join(result["failures"]) for owner in ("kubectl-edit", "kubectl-label"))
+        assert result["drifted"][-1] == f"ResourceQuota {teams}-b/kubeop-quota"
+        assert sorted(result["governed"]) == [f"{teams}-a", f"{teams}-b"]
+        assert result["left_alone"] == {f"{teams}-c": f"it belongs to tenant {teams}-other"}
+    assert (checked["changes"], checked["changed"], checked["diff"]) == (done["changes"], True, done["diff"])
+    assert (left["changes"], left["changed"]) == ([], False)
+
+    every["kubeop.platform.baseline"]["force"] = True
+    checked, repaired, again = play({**every, "check_mode": True}, every, every)
+    assert checked["drift"] == repaired["drift"] == forced
+    assert (repaired["changed"], again["changed"], again["drift"]) == (True, False, [])
