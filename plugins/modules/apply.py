@@ -46,9 +46,26 @@ options:
     description:
       - Also delete the objects with this label, such as C(app=web), that are not among those given. Check mode shows
         which. Nothing is deleted when anything has failed.
-      - Deployments, StatefulSets, DaemonSets, CronJobs, Jobs, Services, ConfigMaps, Secrets, ServiceAccounts,
-        RoleBindings, Roles, NetworkPolicies, Ingresses and PodDisruptionBudgets are looked at, in all namespaces.
+      - B(In all namespaces of the cluster), unless O(prune_namespaces) names some. When the same label is in use for
+        several environments of one cluster, name the namespaces, or the objects of the others are deleted.
     type: str
+  prune_namespaces:
+    description:
+      - With O(prune_label), delete in these namespaces only. It must not be an empty list.
+    type: list
+    elements: str
+  prune_kinds:
+    description:
+      - With O(prune_label), delete objects of these kinds only, each with its API version, such as
+        V(apps/v1/Deployment) or V(v1/ConfigMap). It must not be an empty list.
+      - A kind outside of any namespace, such as V(rbac.authorization.k8s.io/v1/ClusterRole), cannot be pruned together
+        with O(prune_namespaces).
+      - By default, Deployments, StatefulSets, DaemonSets, CronJobs, Jobs, Services, ConfigMaps, Secrets,
+        ServiceAccounts, RoleBindings, Roles, NetworkPolicies, Ingresses, PodDisruptionBudgets,
+        HorizontalPodAutoscalers, ResourceQuotas and LimitRanges. Volumes, namespaces and custom resources are deleted
+        only when their kind is named.
+    type: list
+    elements: str
   wait:
     description:
       - Wait until what was applied is ready, that is Deployments, StatefulSets and DaemonSets with all their new pods,
@@ -115,6 +132,15 @@ EXAMPLES = r"""
       - manifests
     wait: true
     wait_seconds: 120
+
+- name: What a folder has is there, and what it no longer has is gone, in one of the namespaces
+  kubeop.platform.apply:
+    kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    src:
+      - manifests/staging
+    prune_label: app=web
+    prune_namespaces:
+      - staging
 
 - name: Manifests that are a text are there
   kubeop.platform.apply:
@@ -205,7 +231,7 @@ def call(module):
     manifests.add_text(module.params["content"] or "", "the option content")
     for path in module.params["src"] or []:
         manifests.add(path)
-    label = module.params["prune_label"]
+    prune = Prune.asked(*(module.params[f"prune_{part}"] for part in ("label", "namespaces", "kinds")))
     with edge.cluster_client(module) as client:
         applied = apply(
             client,
@@ -213,7 +239,7 @@ def call(module):
             field_manager=names.FIELD_MANAGER_ANSIBLE,
             force=module.params["force"],
             dry_run=module.check_mode,
-            prune=Prune(label) if label else None,
+            prune=prune,
             unread=manifests.faults,
         )
         if module.params["wait"]:
@@ -228,6 +254,8 @@ ARGUMENTS = {
     "content": {"type": "str"},
     "force": {"type": "bool", "default": False},
     "prune_label": {"type": "str"},
+    "prune_namespaces": {"type": "list", "elements": "str"},
+    "prune_kinds": {"type": "list", "elements": "str"},
     "wait": {"type": "bool", "default": False},
     "wait_seconds": {"type": "int", "default": 300},
 }

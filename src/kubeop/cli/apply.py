@@ -32,8 +32,16 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, say what would change.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what changes, secrets hidden.")] = False,
     prune_label: Annotated[
-        str, typer.Option(help="Also delete objects with this label that are not in the manifests.")
+        str,
+        typer.Option(help="Also delete objects with this label, in the whole cluster, that are not in the manifests."),
     ] = "",
+    prune_namespace: Annotated[
+        list[str] | None, typer.Option(help="Delete in this namespace only; may be given more than once.")
+    ] = None,
+    prune_kind: Annotated[
+        list[str] | None,
+        typer.Option(help="Delete this kind only, such as apps/v1/Deployment; may be given more than once."),
+    ] = None,
     force_conflicts: Annotated[
         bool, typer.Option("--force-conflicts", help="Take fields over from other managers.")
     ] = False,
@@ -48,7 +56,7 @@ def run(
     manifests = read(filename)
     if not manifests.objects and not manifests.faults:
         raise InputError(f"There is no object in {', '.join(filename)}.", hint="Give a file with manifests.")
-    prune = Prune(prune_label) if prune_label else None
+    prune = Prune.asked(prune_label, prune_namespace, prune_kind)
     screen = Console(stderr=True)
     with Client.from_kubeconfig(kubeconfig, context, request_timeout_seconds, connections=workers) as client:
         try:

@@ -134,7 +134,7 @@ class _Run:
     def prune(self, prune: Prune) -> None:
         """Delete what is no longer wanted."""
         wanted = {step.key for step in self._plan.steps}
-        found, refused = pruning.candidates(self._client, prune, wanted)
+        found, refused = pruning.candidates(self._client, prune, wanted, self._plan.pending)
         for error in refused:
             self._add(error)
         for obj in found:

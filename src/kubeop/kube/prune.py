@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from kubeop.errors import ApiError, InputError
+from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, InputError
 from kubeop.kube.client import Client, Object
+from kubeop.kube.discovery import unknown_kind
 
 _FEW_NAMESPACES = 5  # up to so many are listed one by one
 
@@ -29,6 +31,9 @@ DEFAULT_KINDS = (
     ("networking.k8s.io/v1", "NetworkPolicy"),
     ("networking.k8s.io/v1", "Ingress"),
     ("policy/v1", "PodDisruptionBudget"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("v1", "ResourceQuota"),
+    ("v1", "LimitRange"),
 )
 
 
@@ -36,7 +41,8 @@ DEFAULT_KINDS = (
 class Prune:
     """What may be deleted: objects of `kinds` (apiVersion, kind) that match `label_selector`.
 
-    `namespaces`: only there, all when empty. The selector must ask for at least one label to be present.
+    `namespaces`: only there, in the whole cluster when empty. The selector must ask for at least one label to be
+    present.
     """
 
     label_selector: str
@@ -50,29 +56,69 @@ class Prune:
                 hint="Use one that only your own objects have, such as app=web.",
             )
 
+    @classmethod
+    def asked(cls, label: str | None, namespaces: Sequence[str] | None, kinds: Sequence[str] | None) -> Self | None:
+        """What a person asks for; None when that is no pruning. Kinds are as in `apps/v1/Deployment`.
 
-def candidates(client: Client, prune: Prune, wanted: Collection[Key]) -> tuple[list[Object], list[ApiError]]:
+        Raises InputError. A list that is given and empty is one of them: whoever computes it does not mean everything.
+        """
+        for what, given in (("namespaces", namespaces), ("kinds", kinds)):
+            if given is not None and not label:
+                raise InputError(f"There are {what} to prune and no label.", hint="Say which label is pruned.")
+            if given is not None and (not given or not all(given)):
+                raise InputError(f"The {what} to prune are empty.", hint="Name some, or leave them out for all.")
+        if not label:
+            return None
+        chosen = DEFAULT_KINDS if kinds is None else tuple(_kind(text) for text in kinds)
+        return cls(label, chosen, tuple(namespaces or ()))
+
+
+def _kind(text: str) -> tuple[str, str]:
+    """The apiVersion and the kind of `apps/v1/Deployment`."""
+    api_version, _, kind = text.rpartition("/")
+    if not kind or not all(api_version.split("/")) or api_version.count("/") > 1:
+        raise InputError(
+            f"The kind to prune {text!r} is none.",
+            hint="Give apiVersion and kind, as in apps/v1/Deployment or v1/Secret.",
+        )
+    return api_version, kind
+
+
+def candidates(
+    client: Client, prune: Prune, wanted: Collection[Key], coming: Collection[tuple[str, str]] = ()
+) -> tuple[list[Object], list[ClusterError]]:
     """The live objects that would be deleted, and why a kind could not be read.
 
-    Kinds that the server does not have are passed over.
+    Passed over are, of the default kinds and of those that are `coming`, the ones that the server does not have.
     """
     found: list[Object] = []
-    refused: list[ApiError] = []
-    for api_version, kind in prune.kinds:
+    refused: list[ClusterError] = []
+    for api_version, kind in dict.fromkeys(prune.kinds):
+        missing_ok = (api_version, kind) in (*DEFAULT_KINDS, *coming)
         try:
-            found += _of_kind(client, prune, wanted, api_version, kind)
-        except ApiError as error:
+            found += _of_kind(client, prune, wanted, api_version, kind, missing_ok=missing_ok)
+        except ClusterUnreachable:
+            raise
+        except ClusterError as error:
             refused.append(error)
     return found, refused
 
 
-def _of_kind(client: Client, prune: Prune, wanted: Collection[Key], api_version: str, kind: str) -> Iterator[Object]:
+def _of_kind(
+    client: Client, prune: Prune, wanted: Collection[Key], api_version: str, kind: str, *, missing_ok: bool
+) -> Iterator[Object]:
     resource = client.find_resource(api_version, kind)
     if resource is None:
-        return
-    chosen = prune.namespaces if resource.namespaced else ()
+        if missing_ok:
+            return
+        raise unknown_kind(api_version, kind, client.host)
+    if prune.namespaces and not resource.namespaced:
+        raise ClusterError(
+            f"{kind} lives in no namespace, so that none is pruned in {', '.join(prune.namespaces)}.",
+            hint="Prune it by itself, without namespaces.",
+        )
     group = api_version.rpartition("/")[0]
-    for obj in _labelled(client, api_version, kind, prune.label_selector, chosen):
+    for obj in _labelled(client, api_version, kind, prune.label_selector, prune.namespaces):
         metadata = obj["metadata"]
         key = (group, kind, metadata.get("namespace", ""), metadata["name"])
         # What a controller made from an object of ours may carry its labels: it goes with its owner.

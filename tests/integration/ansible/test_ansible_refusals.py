@@ -46,3 +46,34 @@ def test_a_part_that_fails_is_told_and_the_rest_is_done(play: Play, kube: Client
     assert preview["changes"] == pruned["changes"]
     assert [(change["action"], change["name"]) for change in pruned["changes"]] == [("delete", second)]
     assert not last["changed"]
+
+
+def test_pruning_is_kept_to_namespaces_and_no_empty_list_means_all(play: Play, kube: Client, tenant: str) -> None:
+    labels = {"app.kubeop.io/tenant-id": tenant}
+    here, there = f"{tenant}-a", f"{tenant}-b"
+    namespaces = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+        for name in (here, there)
+    ]
+
+    def config_map(name: str, namespace: str) -> dict[str, object]:
+        metadata = {"name": name, "namespace": namespace, "labels": {"set": tenant}}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+
+    old = [config_map("old", here), config_map("old", there)]
+    new = {"definitions": [config_map("new", here)], "prune_label": f"set={tenant}"}
+    _, empty, unlabelled, preview, pruned = play(
+        {"kubeop.platform.apply": {"definitions": [*namespaces, *old]}},
+        {"kubeop.platform.apply": {**new, "prune_namespaces": []}},
+        {"kubeop.platform.apply": {**new, "prune_label": "", "prune_kinds": ["v1/ConfigMap"]}},
+        {"kubeop.platform.apply": {**new, "prune_namespaces": [here]}, "check_mode": True},
+        {"kubeop.platform.apply": {**new, "prune_namespaces": [here], "prune_kinds": ["v1/ConfigMap"]}},
+    )
+    assert empty["failed"]
+    assert unlabelled["failed"]
+    assert "The namespaces to prune are empty" in empty["msg"]
+    assert "no label" in unlabelled["msg"]
+    assert preview["changes"] == pruned["changes"]
+    gone = [(change["namespace"], change["name"]) for change in pruned["changes"] if change["action"] == "delete"]
+    assert gone == [(here, "old")]
+    assert kube.get("v1", "ConfigMap", "old", there) is not None

@@ -77,6 +77,32 @@ def test_a_selector_that_asks_for_one_is_taken(selector):
     assert Prune(selector).label_selector == selector
 
 
+@pytest.mark.parametrize(
+    ("label", "namespaces", "kinds", "said"),
+    [
+        (None, ["a"], None, "no label"),
+        ("", None, ["v1/Secret"], "no label"),
+        ("a=b", [], None, "namespaces to prune are empty"),
+        ("a=b", [""], None, "namespaces to prune are empty"),
+        ("a=b", None, [], "kinds to prune are empty"),
+        ("a=b", None, ["Deployment"], "kind to prune 'Deployment' is none"),
+        ("a=b", None, ["/Secret"], "is none"),
+        ("a=b", None, ["a/b/v1/Secret"], "is none"),
+        ("a=b", None, ["apps/v1/"], "is none"),
+    ],
+)
+def test_what_may_not_mean_everything_is_refused(label, namespaces, kinds, said):
+    with pytest.raises(InputError, match=said):
+        Prune.asked(label, namespaces, kinds)
+
+
+def test_what_is_to_be_pruned_is_taken_as_it_is_written():
+    assert Prune.asked("", None, None) is None
+    assert Prune.asked("a=b", None, None) == Prune("a=b")
+    asked = Prune.asked("a=b", ["n"], ["apps/v1/Deployment", "v1/Secret"])
+    assert asked == Prune("a=b", (("apps/v1", "Deployment"), ("v1", "Secret")), ("n",))
+
+
 def test_the_fields_that_differ_are_named():
     before = {"spec": {"hard": {"requests.cpu": "1", "pods": "10"}, "egress": [{"a": 1}, {"a": 2}]}, "kind": "X"}
     after = {"spec": {"hard": {"requests.cpu": "2", "pods": "10"}, "egress": [{"a": 1}, {"a": 3}]}, "kind": "X"}
