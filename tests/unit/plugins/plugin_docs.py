@@ -36,6 +36,6 @@ def argument_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str,
     """The argument spec that a module's main() hands over, and its rules."""
     code = module(name)
     found: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    monkeypatch.setattr(code.edge, "run", lambda call, spec, **rules: found.append((spec, rules)))
+    monkeypatch.setattr(code.edge, "run", lambda call, spec, *_, **rules: found.append((spec, rules)))
     code.main()
     return found[0]
