@@ -75,14 +75,21 @@ class ManagerClient:
         auto_bootstrap: bool = True,
         install_admission: bool = True,
         dry_run: bool = False,
+        *,
+        labels: Mapping[str, str] | None = None,
     ) -> tuple[Record, bool]:
-        """Register a cluster, or change the one of this name; its record, and whether anything changed."""
-        body = {
+        """Register a cluster, or change the one of this name; its record, and whether anything changed.
+
+        `labels` are all that it shall have; None leaves them as they are.
+        """
+        body: Record = {
             "name": name,
             "kubeconfig": base64.b64encode(kubeconfig).decode(),
             "autoBootstrap": auto_bootstrap,
             "installAdmission": install_admission,
         }
+        if labels is not None:
+            body["labels"] = dict(labels)
         return self._write("PUT", f"/v1/clusters/{quote(name, safe='')}", body, dry_run=dry_run)
 
     def cluster_status(self, name_or_id: str) -> Record:

@@ -7,7 +7,7 @@ also where the cluster or tenant that it hangs on would only be made by the same
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,12 +42,18 @@ def register(
     *,
     auto_bootstrap: bool = True,
     install_admission: bool = True,
+    labels: Mapping[str, str] | None = None,
     wait_seconds: float = 0,
     dry_run: bool = False,
 ) -> Outcome:
-    """Register a cluster, or change its registration; then wait until it is governed, unless `wait_seconds` is 0."""
+    """Register a cluster, or change its registration; then wait until it is governed, unless `wait_seconds` is 0.
+
+    `labels` are all that it shall have; None leaves them as they are.
+    """
     before = shown(manager.cluster(name))
-    record, changed = manager.register_cluster(name, kubeconfig, auto_bootstrap, install_admission, dry_run)
+    record, changed = manager.register_cluster(
+        name, kubeconfig, auto_bootstrap, install_admission, dry_run, labels=labels
+    )
     if wait_seconds and not dry_run:
         wait_governed(manager, name, wait_seconds)
         record = manager.cluster(name) or record

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from kubeop.domain.labels import check_labels
 from kubeop.domain.projects import check_name
 from kubeop.errors import InputError
 from kubeop.kube.kubeconfig import Kubeconfig
@@ -16,27 +18,39 @@ from kubeop.manager import intake
 from kubeop.manager.problems import Problem, invalid
 from kubeop.manager.schemas import ClusterRecord
 from kubeop.manager.services import Services
-from kubeop.manager.storage.models import Cluster, Project, Tenant, new_id
+from kubeop.manager.storage.models import Cluster, Project, Tenant, new_id, utc_now
 from kubeop.manager.tenancy import due
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A cluster as it shall be registered."""
+    """A cluster as it shall be registered; `labels` of None are left as they are."""
 
     name: str
     kubeconfig: Kubeconfig
     auto_bootstrap: bool
     install_admission: bool
+    labels: Mapping[str, str] | None = None
 
 
-def wish(name: str, encoded_kubeconfig: str, *, auto_bootstrap: bool, install_admission: bool) -> Wish:
+def wish(
+    name: str,
+    encoded_kubeconfig: str,
+    *,
+    auto_bootstrap: bool,
+    install_admission: bool,
+    labels: Mapping[str, str] | None = None,
+) -> Wish:
     """Read a request; a 422 problem that names the field which is wrong."""
     try:
         check_name(name, "Cluster name")
     except InputError as error:
         raise invalid("name", error) from error
-    return Wish(name, intake.read(encoded_kubeconfig), auto_bootstrap, install_admission)
+    try:
+        checked = None if labels is None else check_labels(labels)
+    except InputError as error:
+        raise invalid("labels", error) from error
+    return Wish(name, intake.read(encoded_kubeconfig), auto_bootstrap, install_admission, checked)
 
 
 def record(row: Cluster) -> ClusterRecord:
@@ -59,6 +73,7 @@ def try_contact(services: Services, wanted: Wish) -> None:
 def create(session: Session, services: Services, wanted: Wish) -> Cluster:
     """The new cluster's row, flushed and due for its bootstrap. A 409 problem if the name was taken meanwhile."""
     row = Cluster(name=wanted.name, auto_bootstrap=wanted.auto_bootstrap, install_admission=wanted.install_admission)
+    row.labels = dict(wanted.labels or {})
     row.id = new_id()  # the envelope is bound to it
     row.kubeconfig_version = 1
     services.vault.seal_kubeconfig(session, row, wanted.kubeconfig.as_bytes())
@@ -71,10 +86,18 @@ def create(session: Session, services: Services, wanted: Wish) -> Cluster:
 
 
 def differs(session: Session, services: Services, row: Cluster, wanted: Wish) -> bool:
-    """Whether the registration is not yet as wanted."""
+    """Whether what matters to the cluster itself is not yet as wanted; its labels are the manager's only."""
     same = hmac.compare_digest(services.vault.open_kubeconfig(session, row), wanted.kubeconfig.as_bytes())
     options = (row.auto_bootstrap, row.install_admission) == (wanted.auto_bootstrap, wanted.install_admission)
     return not (same and options)
+
+
+def relabel(row: Cluster, wanted: Wish) -> bool:
+    """Give the row the labels that are wanted; whether that changed them. The cluster need not answer for that."""
+    if wanted.labels is None or row.labels == wanted.labels:
+        return False
+    row.labels, row.updated_at = dict(wanted.labels), utc_now()
+    return True
 
 
 def update(session: Session, services: Services, row: Cluster, wanted: Wish) -> None:
@@ -82,6 +105,7 @@ def update(session: Session, services: Services, row: Cluster, wanted: Wish) -> 
     row.kubeconfig_version += 1
     services.vault.seal_kubeconfig(session, row, wanted.kubeconfig.as_bytes())
     row.auto_bootstrap, row.install_admission = wanted.auto_bootstrap, wanted.install_admission
+    relabel(row, wanted)
     row.contact_after = None
     due(row)
     row.state = "pending"

@@ -76,6 +76,11 @@ class ClusterInput(Input):
     )
     autoBootstrap: bool = Field(default=True, description="Install CRDs and operator in it.")  # noqa: N815 - the API's name
     installAdmission: bool = Field(default=True, description="Install the admission webhook too.")  # noqa: N815
+    labels: dict[str, str] | None = Field(
+        default=None,
+        description="All of its labels, at most 64, as Kubernetes takes them. Left out: as they are, at first none.",
+        examples=[{"region": "eu", "ring": "1_dev"}],
+    )
 
 
 class ClusterPut(ClusterInput):
@@ -91,6 +96,7 @@ class ClusterRecord(SyncedRecord):
     name: str
     autoBootstrap: bool = Field(validation_alias="auto_bootstrap")  # noqa: N815 - the API's name
     installAdmission: bool = Field(validation_alias="install_admission")  # noqa: N815
+    labels: dict[str, str]
 
 
 class Component(Record):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -108,6 +110,26 @@ def test_migration_says_what_is_wrong(database_url):
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(DatabaseError, match="migrated by a newer version"):
         migrate.migrate(database_url)
+
+
+def test_labels_come_and_go_with_their_migration(api, settings):
+    manager = api()
+    cluster = manager.cluster()
+    body = {"kubeconfig": base64.b64encode(kubeconfigs.load(KUBECONFIG).as_bytes()).decode()}
+    labels = {"region": "eu", "ring": "1_dev"}
+    done = manager("PUT", "/v1/clusters/west", json={**body, "labels": labels})
+    assert done.status_code == 200 and done.json()["changed"], done.text
+    assert manager("GET", "/v1/clusters").json()["items"][0]["labels"] == labels
+    database = Database(settings.db_url)
+    with database.engine.connect() as connection, connection.begin():
+        command.downgrade(migrate._config(connection), "0001")
+    with psycopg.connect(settings.db_url) as connection:
+        columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'clusters' AND column_name = %s"
+        assert connection.execute(columns, ("labels",)).fetchone() == (0,)
+    database.close()
+    # A cluster that was registered before has none.
+    assert migrate.migrate(settings.db_url) == ("0001", migrate.head())
+    assert manager("GET", f"/v1/clusters/{cluster}").json()["labels"] == {}
 
 
 def test_projects_made_at_once_never_take_more_than_the_tenant_has(api):

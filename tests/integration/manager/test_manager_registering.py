@@ -122,12 +122,17 @@ def test_dry_run_registers_nothing_and_post_refuses_a_name_that_is_taken(start, 
     assert changed and record["name"] == "west"
     assert client.clusters() == []
     client.register_cluster("west", kubeconfig)
-    body = {"name": "west", "kubeconfig": base64.b64encode(kubeconfig).decode()}
+    body = {"name": "west", "kubeconfig": base64.b64encode(kubeconfig).decode(), "labels": {"ring": "1_dev"}}
     with pytest.raises(ManagerError) as refused:
         client._call("POST", "/v1/clusters", body=body)
     assert refused.value.status == 409 and "already registered" in str(refused.value)
     _, changed = client.register_cluster("west", kubeconfig, install_admission=False, dry_run=True)
     assert changed and client.cluster("west")["installAdmission"] is True
+    client.delete_cluster("west")
+    assert client._call("POST", "/v1/clusters", body=body)["labels"] == {"ring": "1_dev"}
+    # Labels and what the cluster is contacted for, in one go.
+    record, changed = client.register_cluster("west", kubeconfig, install_admission=False, labels={"ring": "2"})
+    assert changed and (record["labels"], record["installAdmission"]) == ({"ring": "2"}, False)
     # A manager without images says so in the record, and keeps trying.
     eventually(lambda: "KUBEOP_OPERATOR_IMAGE is not set" in client.cluster("west")["message"], "the reason")
     assert client.delete_cluster("west") and not client.delete_cluster("west")

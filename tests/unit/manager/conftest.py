@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ contexts: [{name: west, context: {cluster: west, user: admin}}]
 
 
 class Api:
-    """One manager, asked as an admin unless told otherwise."""
+    """One manager, asked as an admin unless told otherwise. `kubeconfig`: that of `cluster`, as a request has it."""
+
+    kubeconfig = base64.b64encode(kubeconfigs.load(KUBECONFIG).as_bytes()).decode()
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app

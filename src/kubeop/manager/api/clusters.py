@@ -68,7 +68,7 @@ def read(services: Parts, _caller: Admin, cluster_id: str) -> ClusterRecord:
 def put(services: Parts, caller: Admin, cluster_id: str, body: ClusterPut, dry_run: DryRun = False) -> ClusterWritten:
     """Make the registration as given, and say whether that changed anything; a name that is new is registered.
 
-    The cluster is contacted only if something differs.
+    The cluster is contacted only if something other than its labels differs.
     """
     trail = audit.Trail(caller, "put", "cluster", cluster_id)
     with audit.refusals(services.database, trail, dry_run=dry_run):
@@ -86,8 +86,13 @@ def put(services: Parts, caller: Admin, cluster_id: str, body: ClusterPut, dry_r
                 )
             wanted = _wish(body.model_copy(update={"name": name}))
             if found and not registry.differs(session, services, found, wanted):
-                audit.record(session, trail, found.id, changed=False)
-                return _written(found, changed=False)
+                row = find_cluster(session, found.id, lock=True)
+                changed = registry.relabel(row, wanted)
+                audit.record(session, trail, row.id, changed=changed, name=row.name)
+                written = _written(row, changed=changed)
+                if dry_run:
+                    session.rollback()
+                return written
         registry.try_contact(services, wanted)
         if found is None:
             return _create(services, trail, wanted, dry_run=dry_run)
@@ -147,7 +152,11 @@ def ready(services: Parts, _caller: Admin, cluster_id: str) -> ClusterReady:
 
 def _wish(body: ClusterInput) -> registry.Wish:
     return registry.wish(
-        body.name, body.kubeconfig, auto_bootstrap=body.autoBootstrap, install_admission=body.installAdmission
+        body.name,
+        body.kubeconfig,
+        auto_bootstrap=body.autoBootstrap,
+        install_admission=body.installAdmission,
+        labels=body.labels,
     )
 
 

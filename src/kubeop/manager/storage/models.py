@@ -94,6 +94,7 @@ class Cluster(Synced):
     data_key_id: Mapped[str] = mapped_column(ForeignKey("data_keys.id"))
     auto_bootstrap: Mapped[bool] = mapped_column(default=True)
     install_admission: Mapped[bool] = mapped_column(default=True)
+    labels: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     installed_at: Mapped[datetime | None] = mapped_column(default=None)
     contact_after: Mapped[datetime | None] = mapped_column(default=None)
 
