@@ -15,7 +15,12 @@ author: kubeop maintainers (@kubeop)
 description:
   - Every cluster that is registered with the manager becomes a host of the group C(clusters).
   - Its variables are C(kubeop_cluster_id), C(kubeop_cluster_state), C(kubeop_cluster_ready) and
-    C(kubeop_cluster_detail). No kubeconfig and no token is ever among them, nor in the cache.
+    C(kubeop_cluster_detail), and C(kubeop_cluster_labels), a dictionary, which O(keyed_groups), O(groups) and
+    O(compose) see too. No kubeconfig and no token is ever among them, nor in the cache.
+  - Its labels become groups. The label C(region) with the value C(eu) makes the group C(region_eu), the label C(ring)
+    with the value C(1_dev) makes C(ring_1_dev), which the playbooks take as a ring. Any other label, such as C(tier)
+    with the value C(gold), makes C(label_tier_gold). What cannot stand in the name of a group becomes an underscore.
+  - The module M(kubeop.platform.cluster) sets labels.
   - The source is a file whose name ends in C(clusters.yml) or C(clusters.yaml).
 options:
   plugin:
@@ -63,18 +68,20 @@ EXAMPLES = r"""
 ---
 plugin: kubeop.platform.clusters
 manager_url: https://kubeop.example.com
+cache: true
 keyed_groups:
   - key: kubeop_cluster_state
     prefix: state
 groups:
   governed: kubeop_cluster_ready
 compose:
-  region: inventory_hostname.split('-')[0]
+  region: kubeop_cluster_labels.region | default('nowhere')
 """
 
 import contextlib
 
 from ansible.errors import AnsibleParserError
+from ansible.inventory.group import to_safe_group_name
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 # Host variable: what it is in the manager's answer. Nothing else of an answer is kept.
@@ -83,7 +90,10 @@ VARIABLES = {
     "kubeop_cluster_state": "state",
     "kubeop_cluster_ready": "ready",
     "kubeop_cluster_detail": "detail",
+    "kubeop_cluster_labels": "labels",
 }
+# The labels whose groups are named as the playbooks and the example inventory name theirs.
+PLAIN_LABELS = ("region", "ring")
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -148,6 +158,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         value = self.get_option(name)
         return self.templar.template(value) if isinstance(value, str) else value
 
+    def _group_of(self, key, value):
+        """The group of the clusters with this label."""
+        prefix = key if key in PLAIN_LABELS else f"label_{key}"
+        return to_safe_group_name(f"{prefix}_{value}" if value else prefix, force=True, silent=True)
+
     def _fill(self, found):
         strict = self.get_option("strict")
         group = self.inventory.add_group("clusters")
@@ -155,6 +170,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.inventory.add_host(host, group=group)
             for name, value in variables.items():
                 self.inventory.set_variable(host, name, value)
+            for key, value in (variables.get("kubeop_cluster_labels") or {}).items():  # a cache of old has none
+                self.inventory.add_host(host, group=self.inventory.add_group(self._group_of(key, value)))
             known = {**variables, "inventory_hostname": host}
             self._set_composite_vars(self.get_option("compose"), known, host, strict=strict)
             self._add_host_to_composed_groups(self.get_option("groups"), known, host, strict=strict)

@@ -15,7 +15,7 @@ version_added: 0.1.0
 author: kubeop maintainers (@kubeop)
 description:
   - The manager keeps the kubeconfig sealed and puts the operator and the admission webhook into the cluster.
-  - A registration whose kubeconfig or choices differ is updated.
+  - A registration whose kubeconfig, labels or choices differ is updated.
 options:
   name:
     description: The cluster's name; a DNS label.
@@ -34,6 +34,12 @@ options:
     description: Let the manager put the admission webhook into the cluster.
     type: bool
     default: true
+  labels:
+    description:
+      - All labels that the manager keeps of the cluster, such as C(region) and C(ring), as Kubernetes takes labels.
+      - V({}) removes them; left out, they stay as they are.
+      - The inventory plugin P(kubeop.platform.clusters#inventory) makes groups of them. The cluster never sees them.
+    type: dict
   wait_seconds:
     description: Wait so long at most until operator and admission are ready in the cluster; V(0) does not wait.
     type: int
@@ -64,6 +70,9 @@ EXAMPLES = r"""
   kubeop.platform.cluster:
     name: eu-1
     kubeconfig: /etc/kubeop/eu-1.kubeconfig
+    labels:
+      region: eu
+      ring: 1_dev
     manager_kubeconfig: /etc/kubeop/control.kubeconfig
     manager_token: "{{ kubeop_jwt_signing_key | kubeop.platform.admin_token }}"
 
@@ -86,6 +95,7 @@ cluster:
     name: eu-1
     autoBootstrap: true
     installAdmission: true
+    labels: {region: eu, ring: 1_dev}
     state: ready
     message: ""
 """
@@ -109,6 +119,7 @@ def call(module):
                 load(edge.kubeconfig_source(module), params["context"]).as_bytes(),
                 auto_bootstrap=params["auto_bootstrap"],
                 install_admission=params["install_admission"],
+                labels=params["labels"],
                 wait_seconds=params["wait_seconds"],
                 dry_run=module.check_mode,
             )
@@ -125,6 +136,7 @@ def main():
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "auto_bootstrap": {"type": "bool", "default": True},
             "install_admission": {"type": "bool", "default": True},
+            "labels": {"type": "dict"},
             "wait_seconds": {"type": "int", "default": 300},
         },
         required_one_of=[edge.MANAGER_WAYS],

@@ -14,7 +14,7 @@ short_description: List the clusters of the manager
 version_added: 0.1.0
 author: kubeop maintainers (@kubeop)
 description:
-  - Lists the registered clusters, with their readiness. A kubeconfig is never returned.
+  - Lists the registered clusters, with their labels and their readiness. A kubeconfig is never returned.
 options:
   name:
     description: Only the cluster of this name; without it, all.
@@ -47,6 +47,7 @@ clusters:
   sample:
     - id: 0190a5f2-6f0e-7d33-a1b5-3a1f3d0c9d11
       name: eu-1
+      labels: {region: eu, ring: 1_dev}
       ready: true
       detail: ""
 version:

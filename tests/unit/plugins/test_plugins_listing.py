@@ -29,7 +29,7 @@ KUBECONFIG = """
 apiVersion: v1
 kind: Config
 current-context: west
-clusters: [{name: west, cluster: {server: "http://127.0.0.1:9"}}]
+clusters: [{name: west, cluster: {server: "https://127.0.0.1:9"}}]
 users: [{name: admin, user: {token: hunter2}}]
 contexts: [{name: west, context: {cluster: west, user: admin}}]
 """
@@ -115,6 +115,34 @@ def test_a_manifest_of_no_use_is_named(
     assert "bad.yaml" in result["msg"]
 
 
+def test_labels_of_a_cluster_are_checked_set_kept_and_removed(
+    manager: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cluster(*, check: bool = False, **options: Any) -> dict[str, Any]:
+        own = {"name": "east", "auto_bootstrap": False, "install_admission": False, "wait_seconds": 0}
+        how = {"kubeconfig_content": KUBECONFIG, "_ansible_check_mode": check, "_ansible_diff": True}
+        return run("cluster", capsys, **manager, **own, **how, **options)
+
+    wanted = {"region": "eu", "ring": "1_dev"}
+    checked, done, again = cluster(check=True, labels=wanted), cluster(labels=wanted), cluster(labels=wanted)
+    assert [result["changed"] for result in (checked, done, again)] == [True, True, False], (checked, done, again)
+    assert checked["diff"] == done["diff"]
+    assert (done["diff"]["before"]["labels"], done["diff"]["after"]["labels"]) == ({}, wanted)
+    assert "kubeconfig" not in done["diff"]["after"]
+    kept = cluster()
+    assert not kept["changed"]
+    assert kept["cluster"]["labels"] == wanted
+    found = run("cluster_info", capsys, **manager)["clusters"]
+    assert [(record["name"], record["labels"]) for record in found] == [("east", wanted), ("west", {})]
+    refused = cluster(labels={"ring": "very secret?"})
+    assert refused["failed"]
+    assert "The value of the label ring cannot be used" in refused["msg"]
+    assert "very secret" not in refused["msg"]
+    gone = cluster(labels={})
+    assert gone["changed"]
+    assert gone["cluster"]["labels"] == {}
+
+
 def inventory(tmp_path: Path, manager: dict[str, str], **config: Any) -> subprocess.CompletedProcess[str]:
     """`ansible-inventory --list` of a source with these options, and facts cached in a folder."""
     source = tmp_path / "x.clusters.yml"
@@ -133,6 +161,42 @@ def inventory(tmp_path: Path, manager: dict[str, str], **config: Any) -> subproc
         check=False,
         timeout=120,
     )
+
+
+def label(manager: dict[str, str], cluster: str, **labels: str) -> None:
+    kubeconfig = kubeconfigs.load(KUBECONFIG).as_bytes()
+    with ManagerClient(manager["manager_url"], manager["manager_token"]) as client:
+        client.register_cluster(cluster, kubeconfig, False, False, labels=labels)
+
+
+def test_labels_are_groups_and_variables_also_from_the_cache(manager: dict[str, str], tmp_path: Path) -> None:
+    label(manager, "east", **{"region": "eu-central", "ring": "1_dev", "example.com/tier": "gold", "spare": ""})
+    label(manager, "west", region="us", ring="1_dev")
+    options: dict[str, Any] = {
+        "cache": True,
+        "cache_plugin": "ansible.builtin.jsonfile",
+        "cache_connection": str(tmp_path / "cache"),
+        "keyed_groups": [{"key": "kubeop_cluster_labels.region", "prefix": "in", "separator": "_"}],
+        "groups": {"golden": "kubeop_cluster_labels['example.com/tier'] | default('') == 'gold'"},
+        "compose": {"american": "kubeop_cluster_labels.region == 'us'"},
+        "strict": True,
+    }
+    for source in (manager, {**manager, "manager_url": "http://127.0.0.1:9"}):  # the second is the cache alone
+        done = inventory(tmp_path, source, **options)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        groups = {name: sorted(group["hosts"]) for name, group in found.items() if group.get("hosts")}
+        assert groups["ring_1_dev"] == groups["clusters"] == ["east", "west"]
+        assert (groups["region_eu_central"], groups["region_us"]) == (["east"], ["west"])
+        assert groups["label_example_com_tier_gold"] == groups["label_spare"] == groups["golden"] == ["east"]
+        assert groups["in_us"] == ["west"]
+        hosts = found["_meta"]["hostvars"]
+        assert [hosts[name]["american"] for name in ("east", "west")] == [False, True]
+        # Ansible's own mark: a label is no template.
+        assert hosts["west"]["kubeop_cluster_labels"] == {
+            "region": {"__ansible_unsafe": "us"},
+            "ring": {"__ansible_unsafe": "1_dev"},
+        }
 
 
 def test_clusters_are_hosts_grouped_and_cached_without_secrets(manager: dict[str, str], tmp_path: Path) -> None:
