@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -18,6 +20,9 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from kubeop.errors import KubeconfigError
+
+PROXY_REFUSED = ("the proxy before it refused", "Check HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url.")
 _CERTIFICATES = (
     (
         "Hostname mismatch",
@@ -66,7 +71,7 @@ def explain(error: BaseException, host: str) -> tuple[str, str]:
     """A connection error as a reason and a hint."""
     chain = list(_chain(error))
     if any(isinstance(one, ProxyError) for one in chain):
-        return "the proxy before it refused", "Check HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url."
+        return PROXY_REFUSED
     if unresolvable(error):
         return f"the name {host.rpartition(':')[0]} has no address", "Check the server in the kubeconfig, and DNS."
     if any(isinstance(one, (ssl.SSLError, SSLError)) for one in chain) and not broken(error):
@@ -86,15 +91,62 @@ def explain(error: BaseException, host: str) -> tuple[str, str]:
     return type(error).__name__, "Check the server in the kubeconfig."
 
 
-def proxy_for(server: str, configured: str, environ: Mapping[str, str]) -> str:
-    """The proxy's URL for a server, empty for none: the kubeconfig's, else HTTPS_PROXY unless NO_PROXY names it."""
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that speaks HTTP, itself reached by http or https. `login`: user and password, if it wants them."""
+
+    scheme: str
+    host: str
+    port: int
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, without user and password."""
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def headers(self) -> dict[str, str]:
+        """What a request to it needs besides."""
+        if self.login is None:
+            return {}
+        return {"Proxy-Authorization": f"Basic {base64.b64encode(':'.join(self.login).encode()).decode()}"}
+
+
+def proxy_for(server: str, configured: str, environ: Mapping[str, str]) -> Proxy | None:
+    """The proxy for a server: the kubeconfig's, else HTTPS_PROXY (for http HTTP_PROXY) unless NO_PROXY names it.
+
+    Raises KubeconfigError, which names the field or the variable, when it cannot be used.
+    """
     if configured:
-        return configured
+        return _proxy(configured, "The kubeconfig's proxy-url")
     parts = urlsplit(server)
     name = f"{parts.scheme}_proxy"
-    proxy = environ.get(name) or environ.get(name.upper()) or ""
-    host = parts.hostname or ""
-    return "" if not proxy or _direct(host, environ.get("no_proxy") or environ.get("NO_PROXY") or "") else proxy
+    found = next((one for one in (name, name.upper()) if environ.get(one)), "")
+    if not found or _direct(parts.hostname or "", environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+        return None
+    return _proxy(environ[found], found)
+
+
+def _proxy(url: str, where: str) -> Proxy:
+    """The URL's parts; without a scheme it is http, as everywhere. The URL is not in the error: it holds a password."""
+    try:
+        parts = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}")
+        port = parts.port
+    except ValueError:
+        raise _unusable(where, "not a URL") from None
+    if not parts.hostname:
+        raise _unusable(where, "not a URL")
+    if parts.scheme not in ("http", "https"):
+        raise _unusable(where, f"a {parts.scheme} proxy")
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return Proxy(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), login)
+
+
+def _unusable(where: str, what: str) -> KubeconfigError:
+    return KubeconfigError(
+        f"{where} is {what}, which cannot be used.",
+        hint="Give it the URL of an HTTP proxy such as http://proxy:3128.",
+    )
 
 
 def _direct(host: str, no_proxy: str) -> bool:

@@ -73,7 +73,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(repr=False)
     context: ssl.SSLContext | None
     server_hostname: str = ""
-    proxy: tuple[str, int] | None = None
+    proxy: reach.Proxy | None = None
 
 
 class Stop(threading.Event):
@@ -153,13 +153,12 @@ class Transport:
     def endpoint(self, path: str, query: Mapping[str, Any] | None = None) -> Endpoint:
         """What another protocol (a websocket) needs to reach the same server as the same user."""
         secure = self.server.startswith("https://")
-        proxy = urlsplit(reach.proxy_for(self.server, self._kubeconfig.proxy_url, os.environ))
         return Endpoint(
             url=f"{'wss' if secure else 'ws'}://{self.host}{self._target(path, query)}",
             headers=self._credentials.headers(),
             context=_tls(self._kubeconfig, self._credentials.certificate()) if secure else None,
             server_hostname=str(self._kubeconfig.cluster.get("tls-server-name") or ""),
-            proxy=(proxy.hostname, proxy.port or 80) if proxy.hostname else None,
+            proxy=_proxy(self._kubeconfig),
         )
 
     def request(
@@ -261,7 +260,10 @@ class Transport:
         timeout = self._timeout
         if read_seconds is not None:
             timeout = urllib3.Timeout(connect=timeout.connect_timeout, read=read_seconds)
-        return self._open_pool().urlopen(
+        pool = self._open_pool()
+        if pool.proxy and self.server.startswith("http://"):  # no tunnel: the proxy has to know the server
+            target = f"http://{self._headers['Host']}{target}"
+        return pool.urlopen(
             method,
             target,
             body=body,
@@ -331,8 +333,14 @@ def pool_manager(
         if kubeconfig.insecure:  # the user's own choice: no warning for each request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
             options |= {"cert_reqs": ssl.CERT_NONE, "assert_hostname": False}
-    proxy = reach.proxy_for(kubeconfig.server, kubeconfig.proxy_url, os.environ)
-    return urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+    proxy = _proxy(kubeconfig)
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    return urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers(), **options)
+
+
+def _proxy(kubeconfig: Kubeconfig) -> reach.Proxy | None:
+    return reach.proxy_for(kubeconfig.server, kubeconfig.proxy_url, os.environ)
 
 
 def _nothing() -> Generator[bytes, None, None]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import websocket
 
-from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, KubeopError
+from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, KubeconfigError, KubeopError
 from kubeop.kube import reach
 from kubeop.kube.client import Client, Object
 from kubeop.kube.kubeconfig import Kubeconfig
@@ -130,11 +130,7 @@ class _Forwarder:
 
 def _connected(client: Client, path: str, query: dict[str, Any]) -> websocket.WebSocket:
     endpoint = client.endpoint(path, query)
-    options: dict[str, Any] = {}
-    if endpoint.proxy:
-        options = {"http_proxy_host": endpoint.proxy[0], "http_proxy_port": endpoint.proxy[1], "proxy_type": "http"}
-    else:
-        options = {"http_no_proxy": ["*"]}
+    options = _proxy_options(endpoint.proxy)
     tls: dict[str, Any] = {"context": endpoint.context} if endpoint.context else {}
     if endpoint.server_hostname:
         tls["server_hostname"] = endpoint.server_hostname
@@ -155,8 +151,27 @@ def _connected(client: Client, path: str, query: dict[str, Any]) -> websocket.We
             hint="The user of the kubeconfig needs `create` and `get` on pods/portforward.",
         ) from None
     except (OSError, websocket.WebSocketException) as error:
-        reason, hint = reach.explain(error, client.host)
+        refused = isinstance(error, websocket.WebSocketProxyException)
+        reason, hint = reach.PROXY_REFUSED if refused else reach.explain(error, client.host)
         raise ClusterUnreachable(f"The API server at {client.host} cannot be reached: {reason}.", hint=hint) from None
+
+
+def _proxy_options(proxy: reach.Proxy | None) -> dict[str, Any]:
+    """What the websocket is told, so that it does not look into the environment itself."""
+    if proxy is None:
+        return {"http_no_proxy": ["*"]}
+    if proxy.scheme != "http":
+        raise KubeconfigError(
+            "Port forwarding cannot go through a proxy that is itself reached by https.",
+            hint="Give the kubeconfig a proxy-url with http://.",
+        )
+    return {
+        "http_proxy_host": proxy.host,
+        "http_proxy_port": proxy.port,
+        "http_proxy_auth": proxy.login,
+        "http_no_proxy": ["none.invalid"],
+        "proxy_type": "http",
+    }
 
 
 def _pump(local: socket.socket, remote: websocket.WebSocket) -> None:

@@ -1,5 +1,6 @@
 """How requests are repeated and given up, against a server in this process that answers as it is told."""
 
+import dataclasses
 import http.server
 import json
 import socket
@@ -7,6 +8,7 @@ import threading
 import time
 
 import pytest
+from proxying import Proxy
 
 from kubeop.errors import ApiError, ClusterUnreachable, KubeconfigError
 from kubeop.kube.client import Client
@@ -292,6 +294,20 @@ def test_basic_authentication_and_impersonation(server):
     assert headers["Authorization"] == "Basic dTpw"
     assert (headers["Impersonate-User"], headers["Impersonate-Group"]) == ("someone", "g")
     found.close()
+
+
+def test_a_server_without_tls_is_asked_for_through_its_proxy_by_its_whole_url(server):
+    proxy = Proxy("u:p w")
+    url, config = server.url, kubeconfig(server.url)
+    cluster = {**config.cluster, "proxy-url": f"http://u:p%20w@127.0.0.1:{proxy.port}"}
+    found = Transport(dataclasses.replace(config, cluster=cluster), retry=FAST)
+    try:
+        answer = found.request("GET", "/x", query={"a": "b c"})
+    finally:
+        found.close()
+        proxy.close()
+    assert (answer.status, proxy.seen) == (200, [("GET", f"{url}/x?a=b%20c")])
+    assert (server.seen[0][1], server.seen[0][2]["Host"]) == ("/x?a=b%20c", url.removeprefix("http://"))
 
 
 def test_an_answer_that_is_no_status_is_not_shown(server):
