@@ -12,12 +12,12 @@ from kubeop import names
 from kubeop.admission.refusals import BASELINE_OBJECTS, Refusal, is_platform_admin
 from kubeop.admission.reviews import Request
 from kubeop.admission.state import State
-from kubeop.domain.networks import outside
+from kubeop.domain.networks import KUBE_DNS, OPENSHIFT_DNS, outside
 from kubeop.errors import InputError, QuantityError
 from kubeop.kube import quantities
 
 _SHOWN = 3  # CIDRs in a message
-_DNS_PORT = 53
+_DNS_PORTS = {dns.namespace: dns.port for dns in (KUBE_DNS, OPENSHIFT_DNS)}
 # A quota's key, its older spelling, and the policy's field.
 _QUOTA_KEYS = (("requests.cpu", "cpu", "cpu"), ("requests.memory", "memory", "memory"))
 
@@ -93,12 +93,12 @@ def _selects_own(peer: Mapping[str, Any], rule: Mapping[str, Any], namespace: st
     name = labels.get(names.LABEL_NAMESPACE_NAME)
     if name == namespace:
         return True
-    ports = rule.get("ports") or ()
-    return name == "kube-system" and bool(ports) and all(_is_dns(port) for port in ports)
+    ports, dns = rule.get("ports") or (), _DNS_PORTS.get(name or "")
+    return dns is not None and bool(ports) and all(_is_only(port, dns) for port in ports)
 
 
-def _is_dns(port: Mapping[str, Any]) -> bool:
-    return port.get("port") == _DNS_PORT and port.get("endPort", _DNS_PORT) == _DNS_PORT
+def _is_only(port: Mapping[str, Any], number: int) -> bool:
+    return port.get("port") == number and port.get("endPort", number) == number
 
 
 def _is_exempt(request: Request, state: State) -> bool:

@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from kubeop import names
-from kubeop.domain.networks import parse_cidrs
+from kubeop.domain.networks import KUBE_DNS, OPENSHIFT_DNS, Dns, parse_cidrs
 from kubeop.domain.projects import Project, check_name
 from kubeop.domain.quotas import DEFAULT_PROJECT_QUOTA, Quota, format_amount, format_memory
 from kubeop.errors import InputError
@@ -74,7 +74,7 @@ class Baseline:
     `cluster` is the name under which the cluster is registered, empty if it is not. `quota` is filled up with the
     defaults. `egress_cidrs` are reachable besides DNS. `network_policies` are specs by name: more policies, or others
     in the place of the two. A namespace that is nobody's has neither tenant nor project. On an `openshift` the cluster
-    is told to leave the Pod Security labels alone.
+    is told to leave the Pod Security labels alone, and its DNS is reachable too.
 
     Raises InputError for a name, CIDR, level or quota of no use.
     """
@@ -190,14 +190,11 @@ def _hard(quota: Quota, containers: ContainerDefaults) -> dict[str, str]:
 
 def egress_policy(baseline: Baseline) -> dict[str, Any]:
     """The NetworkPolicy that lets the pods reach DNS, the allow-listed CIDRs, and whom the isolation leaves."""
-    dns = {
-        "namespaceSelector": {"matchLabels": {names.LABEL_NAMESPACE_NAME: "kube-system"}},
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
     rules: list[dict[str, Any]] = [{}]  # a rule that says nothing allows everything
     if baseline.isolation != "none":
         rules = [
-            {"to": [dns], "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
+            _to_dns(KUBE_DNS),
+            *([_to_dns(OPENSHIFT_DNS)] if baseline.openshift else []),
             {"to": [_peers(baseline)]},
         ]
         if baseline.egress_cidrs:
@@ -215,6 +212,14 @@ def _listed_policy(baseline: Baseline, name: str) -> dict[str, Any]:
     policy = _policy(baseline, name, {})
     policy["metadata"]["labels"] = baseline.labels | {names.LABEL_COMPONENT: names.LISTED_POLICY}
     return policy
+
+
+def _to_dns(dns: Dns) -> dict[str, Any]:
+    pods = {
+        "namespaceSelector": {"matchLabels": {names.LABEL_NAMESPACE_NAME: dns.namespace}},
+        "podSelector": {"matchLabels": dict([dns.label])},
+    }
+    return {"to": [pods], "ports": [{"protocol": protocol, "port": dns.port} for protocol in ("UDP", "TCP")]}
 
 
 def _peers(baseline: Baseline) -> dict[str, Any]:

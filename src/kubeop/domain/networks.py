@@ -1,13 +1,27 @@
-"""CIDRs: reading them, and whether what a NetworkPolicy opens stays inside what is allowed."""
+"""CIDRs: reading them, and whether what a NetworkPolicy opens stays inside what is allowed; and where the DNS is."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kubeop.errors import InputError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Dns:
+    """The pods of a cluster's DNS. `port` is theirs: a NetworkPolicy sees it, and not that of the Service."""
+
+    namespace: str
+    label: tuple[str, str]
+    port: int
+
+
+KUBE_DNS = Dns("kube-system", ("k8s-app", "kube-dns"), 53)
+OPENSHIFT_DNS = Dns("openshift-dns", ("dns.operator.openshift.io/daemonset-dns", "default"), 5353)
 
 
 def parse_cidr(text: object) -> Network:

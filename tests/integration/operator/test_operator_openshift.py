@@ -169,7 +169,7 @@ def test_a_projects_namespace_is_asked_for(kube: Client, tenant: str) -> None:
     with answering(kube, OpenShift(kube).username()) as server:
         status = reconcile_project(kube, project, Policy())
         assert (status.reason, status.repaired) == ("BaselineApplied", ())
-        assert whole(kube, tenant, "web")
+        assert whole(kube, tenant, "web", openshift=True)
         (request,) = server.asked
         assert request["displayName"] == f"{tenant}/web"
         namespace = kube.get("v1", "Namespace", f"kubeop-{tenant}-web")
@@ -204,7 +204,7 @@ def test_a_namespace_that_comes_late_is_waited_for_and_known_again(kube: Client,
     (request,) = kube.list(PROJECT_API, PROJECT_REQUEST)
     server.answer(request)
     assert step().reason == "BaselineApplied"
-    assert whole(kube, tenant, "web")
+    assert whole(kube, tenant, "web", openshift=True)
 
 
 def test_a_namespace_that_somebody_else_asked_for_is_left_alone(kube: Client, tenant: str) -> None:
@@ -228,7 +228,7 @@ def test_the_operator_does_all_of_it_with_the_rights_in_the_manifests(
         kube.create(project_object(tenant, "web"))
         await_reason(kube, "Project", f"{tenant}-web", "BaselineApplied")
         assert [request["metadata"]["name"] for request in server.asked] == [f"kubeop-{tenant}-web"]
-    assert whole(kube, tenant, "web")
+    assert whole(kube, tenant, "web", openshift=True)
     before = eventually(lambda: quota_of(kube, tenant), "the tenant's quota made")
     kube.delete(QUOTA_API, CLUSTER_RESOURCE_QUOTA, f"kubeop-{tenant}")
     after = eventually(lambda: quota_of(kube, tenant), "the tenant's quota put back")

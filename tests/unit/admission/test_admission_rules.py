@@ -213,6 +213,10 @@ DNS = [{"protocol": "UDP", "port": 53}]
         {"to": [{"namespaceSelector": {"matchLabels": {names.LABEL_TENANT: "acme"}}}]},
         {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}}}]},
         {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}], "ports": DNS},
+        {
+            "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}],
+            "ports": [{"protocol": "UDP", "port": 5353}],
+        },
     ],
 )
 def test_egress_inside_the_baseline_is_fine(rule, state):
@@ -233,6 +237,13 @@ def test_egress_inside_the_baseline_is_fine(rule, state):
         ({"to": [{"namespaceSelector": {}}]}, "other tenants' namespaces"),
         ({"to": [{"namespaceSelector": {"matchLabels": {names.LABEL_TENANT: "other"}}}]}, "other tenants'"),
         ({"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]}, "other"),
+        (
+            {
+                "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}],
+                "ports": DNS,
+            },
+            "other",
+        ),
         (
             {
                 "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}],

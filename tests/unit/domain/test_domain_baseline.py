@@ -102,6 +102,21 @@ def test_egress_reaches_dns_the_project_and_the_listed_cidrs_and_nothing_else():
     assert listed == {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {"cidr": "::/0"}}]}
 
 
+def test_egress_on_an_openshift_reaches_its_dns_too():
+    elsewhere, there = (baseline.egress_policy(one)["spec"]["egress"] for one in (SHOP, replace(SHOP, openshift=True)))
+    (added,) = [rule for rule in there if rule not in elsewhere]
+    assert [rule for rule in there if rule != added] == elsewhere
+    assert added == {
+        "to": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}},
+                "podSelector": {"matchLabels": {"dns.operator.openshift.io/daemonset-dns": "default"}},
+            }
+        ],
+        "ports": [{"protocol": "UDP", "port": 5353}, {"protocol": "TCP", "port": 5353}],
+    }
+
+
 def test_without_cidrs_no_rule_is_left_open():
     rules = baseline.egress_policy(Baseline("n", "t", "p"))["spec"]["egress"]
     assert len(rules) == 2
