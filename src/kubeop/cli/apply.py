@@ -62,7 +62,7 @@ def run(
         try:
             result = _applied(client, manifests, screen, dry_run, force_conflicts, prune, workers)
         except (ApplyFailed, ApplyInterrupted) as error:
-            if isinstance(error.result, ApplyResult):
+            if isinstance(error.result, ApplyResult) and error.result.changes:
                 _show(error.result, diff=diff)
             raise _told(error) from None
         _show(result, diff=diff)

@@ -27,7 +27,7 @@ from kubeop.kube.client import Client, Object, label
 from kubeop.kube.compare import touched
 from kubeop.kube.given import CRD, brings
 from kubeop.kube.parallel import in_parallel
-from kubeop.kube.plan import LAST_STAGE, NAMESPACE, STAGES, Plan, Step, compare, prepare, resolve
+from kubeop.kube.plan import LAST_STAGE, NAMESPACE, STAGES, Plan, Step, compare, locate, prepare, resolve
 from kubeop.kube.prune import Prune
 from kubeop.kube.wait import wait_ready
 
@@ -57,23 +57,26 @@ def apply(
     `force` takes fields over from other managers. `prune` then deletes what has its label and is not among the objects,
     unless something failed. `unread`: why further objects could not be read; they count as failed.
     Raises ApplyFailed when some objects could not be applied (the others were), ClusterUnreachable when the server is
-    lost: ApplyInterrupted when that was after the first change. Running again finishes the work.
+    lost: ApplyInterrupted when that was after the first change or failure. Running again finishes the work.
     """
-    plan = prepare(client, objects)
+    plan = prepare(objects)
     if prune is not None and not plan.total and not unread:
         raise InputError(
             f"No object is given, so that pruning would delete everything with {prune.label_selector}.",
             hint="Delete it by hand if this is what you want.",
         )
-    compare(client, plan.steps, field_manager, workers)
     run = _Run(client, plan, field_manager, force, dry_run, progress, workers)
     run.failures |= {index - len(unread): error for index, error in enumerate(unread)} | plan.faults
     try:
+        locate(client, plan)
+        compare(client, plan.steps, field_manager, workers)
         for stage in STAGES:
             run.stage(stage)
         if prune is not None and not run.failures:
             run.prune(prune)
-    except ClusterUnreachable as error:
+    except (ClusterUnreachable, ApiError) as error:  # no server, or one that refuses the credentials
+        if not run.begun:
+            raise
         raise run.interrupted(error) from error
     return run.result(unpruned=prune is not None)
 
@@ -158,18 +161,25 @@ class _Run:
             raise _failed(self._ordered(), self._done_so_far(), total, unpruned=unpruned and not self._deleted)
         return self._done_so_far()
 
-    def interrupted(self, error: ClusterUnreachable) -> ClusterUnreachable:
-        """The error for a server that is lost, with what was done before."""
+    @property
+    def begun(self) -> bool:
+        """Whether anything was done or has failed so far."""
+        return bool(self.failures or self._changes or self._deleted)
+
+    def interrupted(self, error: ClusterError) -> ApplyInterrupted | ApplyFailed:
+        """The error for a server that is lost, or refuses to go on, with what was done before."""
         result = self._done_so_far()
         changed = sum(change.action != "unchanged" for change in result.changes)
         done = f" {changed} objects were applied before that." if changed and not self._dry_run else ""
         failed = f" {len(self.failures)} failed before that" if self.failures else ""
         said, hint = f"{error.message}{done}{failed}", f"{error.hint} Running again finishes."
-        return ApplyInterrupted(
+        lost = isinstance(error, ClusterUnreachable)
+        short = f"{said}." if failed else said
+        return (ApplyInterrupted if lost else ApplyFailed)(
             f"{said}: {_told(self._ordered())}" if failed else said,
             failures=self._ordered(),
             result=result,
-            summary=ClusterUnreachable(f"{said}." if failed else said, hint=hint),
+            summary=(ClusterUnreachable if lost else ClusterError)(short, hint=hint),
             hint=hint,
         )
 
@@ -264,11 +274,11 @@ class _Run:
         made = [step for step in steps if step.error is None and step.group_kind == CRD]
         try:
             wait_ready(self._client, [step.obj for step in made], _CRD_SECONDS)
-        except WaitError:
+        except (WaitError, ApiError):  # an ApiError for who may not watch them
             for step in made:  # which of them it is
                 try:
                     wait_ready(self._client, [step.obj], _SECOND_LOOK_SECONDS)
-                except WaitError as error:
+                except (WaitError, ApiError) as error:
                     self._fail(step, error)
         self._client.forget_resources()
 

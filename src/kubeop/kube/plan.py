@@ -110,8 +110,8 @@ class Plan:
         return len(self.steps) + len(self.faults)
 
 
-def prepare(client: Client, objects: Iterable[Mapping[str, Any]]) -> Plan:
-    """Check the objects and find out where each lives."""
+def prepare(objects: Iterable[Mapping[str, Any]]) -> Plan:
+    """Check the objects, without a server."""
     plan = Plan()
     for index, obj in enumerate(given.checked(objects)):
         if isinstance(obj, InputError):
@@ -119,10 +119,14 @@ def prepare(client: Client, objects: Iterable[Mapping[str, Any]]) -> Plan:
             continue
         plan.steps.append(Step(index, obj, _stage(*given.group_kind(obj))))
         plan.pending |= given.brings(obj)
+    return plan
+
+
+def locate(client: Client, plan: Plan) -> None:
+    """Find out where each object lives. Raises as `resolve` does."""
     resolve(client, plan.steps, plan.pending)
     for step in _twins(plan.steps):
         step.error = InputError(f"{label(step.obj)} is given more than once.", hint="Keep one of them.")
-    return plan
 
 
 def resolve(client: Client, steps: Iterable[Step], pending: set[tuple[str, str]]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from hosts import own_address
 from waiting import eventually
 
-from kubeop.errors import ApplyFailed, ApplyInterrupted, ClusterUnreachable, InputError, NoAnswer
+from kubeop.errors import ApiError, ApplyFailed, ApplyInterrupted, ClusterUnreachable, InputError, NoAnswer
 from kubeop.kube.apply import Prune, apply
 from kubeop.kube.client import Client
 from kubeop.kube.transport import RetryPolicy
@@ -357,3 +357,81 @@ def test_a_lost_server_before_anything_is_done_is_told(kube, gate):
         gate.shut()
         with pytest.raises(ClusterUnreachable, match="cannot be reached"):
             apply(client, [config_map("a", "default")], field_manager=MANAGER)
+
+
+def test_what_cannot_be_used_is_told_though_the_server_is_lost(kube, gate, tmp_path):
+    config = tmp_path / "kubeconfig"
+    config.write_text(yaml.safe_dump(gate.kubeconfig))
+    (tmp_path / "a.yaml").write_text("a: [1\n")
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump_all([config_map("a", "default"), {"kind": "ConfigMap"}]))
+    files = [part for name in ("a.yaml", "b.yaml") for part in ("-f", str(tmp_path / name))]
+    gate.shut()
+    done = subprocess.run(
+        [*SCRIPT, "apply", "--kubeconfig", str(config), *files], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    malformed, nameless, last = done.stderr.splitlines()
+    assert malformed.startswith(f"! {tmp_path / 'a.yaml'}, line 2 is not YAML: ")
+    assert nameless.startswith(f"! Document 2 of {tmp_path / 'b.yaml'} has no apiVersion.")
+    assert last.startswith("kubeop: The API server at 127.0.0.1:")
+    assert "2 failed before that." in last
+
+
+def test_what_cannot_be_used_is_told_though_the_credentials_are_refused(kube):
+    config = yaml.safe_load(kube.kubeconfig.as_bytes())
+    config["users"][0]["user"] = {"token": "nobody"}
+    with Client.from_kubeconfig(config) as client:
+        error = failing(client, [{"kind": "ConfigMap"}, config_map("a", "default")])
+        assert not isinstance(error, ClusterUnreachable)
+        assert "Unauthorized" in error.message
+        assert "Object 1 has no apiVersion" in error.message
+        with pytest.raises(ApiError, match="Unauthorized"):
+            apply(client, [config_map("a", "default")], field_manager=MANAGER)
+
+
+def test_a_definition_that_may_not_be_watched_is_told_and_the_rest_is_done(kube, limited, namespace):
+    group = f"x{uuid.uuid4().hex[:6]}.kubeop.io"
+    rbac, name = "rbac.authorization.k8s.io", f"kubeop-it-{uuid.uuid4().hex[:8]}"
+    rule = {
+        "apiGroups": ["apiextensions.k8s.io"],
+        "resources": ["customresourcedefinitions"],
+        "verbs": ["get", "create", "patch"],
+    }
+    role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]}
+    binding = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "limited", "namespace": namespace}],
+    }
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "things", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    try:
+        with present(kube, role, binding):
+            eventually(lambda: _may(limited, definition), "the role counts")
+            error = failing(limited, [definition, config_map("other", namespace)])
+            assert apply(limited, [definition, config_map("other", namespace)], field_manager=MANAGER).changes
+    finally:
+        kube.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"things.{group}")
+    [unseen] = error.failures
+    assert "customresourcedefinitions" in unseen.message
+    assert "Role" in unseen.hint
+    assert {change.name for change in error.result.changes} == {f"things.{group}", "other"}
+
+
+def _may(client, obj):
+    with contextlib.suppress(ApiError):
+        client.server_side_apply(obj, field_manager=MANAGER, dry_run=True)
+        return True
+    return False
