@@ -60,6 +60,14 @@ def test_region_ring_and_cluster_each_add_their_variables(listed: dict[str, Any]
     assert [name for name in hosts if hosts[name].get("kubeop_namespaces")] == ["eu-prod"]
 
 
+def test_each_cluster_is_labelled_with_its_region_and_ring() -> None:
+    shown = "{{ kubeop_labels.region }} {{ kubeop_labels.ring }}"
+    said = ansible("ansible", "clusters", "-m", "ansible.builtin.debug", "-a", f"msg='{shown}'").stdout
+    found = dict(re.findall(r'^(\S+) \| SUCCESS => \{\s+"msg": "([^"]*)"', said, re.MULTILINE))
+    wanted = {name: f"{name.partition('-')[0]} {ring[5:]}" for ring, names in RINGS.items() for name in names}
+    assert found == wanted, said
+
+
 def test_secrets_are_sealed_and_open_with_the_key_of_the_readme(listed: dict[str, Any]) -> None:
     readme = (FOLDER / "README.md").read_text()
     key = next(line.partition("=")[2] for line in readme.splitlines() if "SEAL_KEY=" in line)

@@ -143,6 +143,34 @@ def test_labels_of_a_cluster_are_checked_set_kept_and_removed(
     assert gone["cluster"]["labels"] == {}
 
 
+def test_the_role_sets_keeps_and_removes_labels(manager: dict[str, str], tmp_path: Path) -> None:
+    role = {"ansible.builtin.include_role": {"name": "kubeop.platform.cluster_registration"}}
+    info = {"kubeop.platform.cluster_info": {**manager, "name": "east"}, "register": "found"}
+    tasks: list[dict[str, Any]] = []
+    for given, labels in (({"kubeop_labels": {"ring": "1_dev"}}, {"ring": "1_dev"}), ({}, {"ring": "1_dev"})):
+        tasks += [
+            {**role, "vars": given},
+            info,
+            {"ansible.builtin.assert": {"that": f"found.clusters[0].labels == {labels}"}},
+        ]
+    tasks += [{**role, "vars": {"kubeop_labels": {}}}, info]
+    tasks += [{"ansible.builtin.assert": {"that": "found.clusters[0].labels == {}"}}]
+    variables = {
+        "ansible_python_interpreter": sys.executable,
+        "kubeop_kubeconfig_content": KUBECONFIG,
+        "cluster_registration_manager_url": manager["manager_url"],
+        "cluster_registration_manager_token": manager["manager_token"],
+        "cluster_registration_auto_bootstrap": False,
+        "cluster_registration_install_admission": False,
+        "cluster_registration_wait_seconds": 0,
+    }
+    play = {"hosts": "east", "connection": "local", "gather_facts": False, "vars": variables, "tasks": tasks}
+    (tmp_path / "play.json").write_text(json.dumps([play]))
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "east,", str(tmp_path / "play.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def inventory(tmp_path: Path, manager: dict[str, str], **config: Any) -> subprocess.CompletedProcess[str]:
     """`ansible-inventory --list` of a source with these options, and facts cached in a folder."""
     source = tmp_path / "x.clusters.yml"
