@@ -18,6 +18,8 @@ description:
     ResourceQuota C(kubeop-quota) and the NetworkPolicies C(kubeop-egress) and C(kubeop-ingress).
   - All namespaces are read with one list for each kind, and only what is missing or was edited is put back.
   - A policy that O(namespaces[].network_policies) no longer lists is deleted. Nothing else is.
+  - Only the fields that the baseline names are compared. What somebody has added beside them (a further Pod Security
+    label, another rule in the quota) stays and is no drift here; in a project's namespace the operator takes it out.
 options:
   namespaces:
     description:
