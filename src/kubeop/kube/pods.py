@@ -21,13 +21,13 @@ _MAX_CHARACTERS = 300
 
 @dataclass
 class PodDoctor:
-    """Looks at the pods of workloads; remembers since when a container is in a bad state."""
+    """Looks at the pods of workloads, and at bare ones; remembers since when a container is in a bad state."""
 
     client: Client
     _since: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     def complaint(self, owner: Object, pods: Iterable[Object]) -> str:
-        """Why the owner's pods will never be ready, empty as long as they may."""
+        """Why the owner's pods will never be ready, empty as long as they may. A bare pod is its own owner."""
         for pod in pods:
             if not _selected(owner, pod) or pod["metadata"].get("deletionTimestamp"):
                 continue
@@ -74,13 +74,18 @@ class PodDoctor:
     def _of_newest_set(self, owner: Object, pod: Object) -> bool:
         for reference in pod["metadata"].get("ownerReferences") or []:
             if reference.get("kind") == "ReplicaSet":
-                found = self.client.get("apps/v1", "ReplicaSet", reference["name"], pod["metadata"]["namespace"])
+                try:
+                    found = self.client.get("apps/v1", "ReplicaSet", reference["name"], pod["metadata"]["namespace"])
+                except ClusterError:  # who may not read it waits as long as there is time: the pod may be an old one
+                    return False
                 revision = ((found or {}).get("metadata", {}).get("annotations") or {}).get(_REVISION)
                 return bool(found) and revision == (owner["metadata"].get("annotations") or {}).get(_REVISION)
         return False
 
 
 def _selected(owner: Object, pod: Object) -> bool:
+    if owner["kind"] == "Pod":
+        return bool(pod["metadata"]["uid"] == owner["metadata"]["uid"])
     wanted = (owner["spec"].get("selector") or {}).get("matchLabels") or {}
     labels = pod["metadata"].get("labels") or {}
     same_place = pod["metadata"].get("namespace") == owner["metadata"].get("namespace")

@@ -40,8 +40,8 @@ def state(live: Object) -> State:
 
 
 def selects_pods(obj: Mapping[str, Any]) -> bool:
-    """Whether the object runs pods whose failures are its own."""
-    return _group_kind(obj) in _WORKLOADS
+    """Whether the object runs pods whose failures are its own, or is a pod."""
+    return _group_kind(obj) in _WORKLOADS or _group_kind(obj) == ("", "Pod")
 
 
 def _group_kind(obj: Mapping[str, Any]) -> tuple[str, str]:
@@ -82,17 +82,30 @@ def _deployment(live: Object) -> State:
 def _stateful_set(live: Object) -> State:
     status, wanted = live.get("status") or {}, live["spec"].get("replicas", 1)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
-    if not _observed(live) or updated < wanted or ready < wanted:
+    renewed = _renewed(live, wanted)
+    if not _observed(live) or updated < renewed or ready < wanted:
+        if renewed < wanted:
+            return State("waiting", f"{updated} of {renewed} pods to be renewed are new, {ready} of {wanted} are ready")
         return State("waiting", f"{min(updated, ready)} of {wanted} new pods are ready")
     return READY
+
+
+def _renewed(live: Object, wanted: int) -> int:
+    """How many pods are renewed by themselves: with OnDelete none, of a StatefulSet those from the partition on."""
+    strategy = live["spec"].get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return 0
+    return max(0, wanted - int((strategy.get("rollingUpdate") or {}).get("partition") or 0))
 
 
 def _daemon_set(live: Object) -> State:
     status = live.get("status") or {}
     wanted = status.get("desiredNumberScheduled", 0)
     updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
-    if not _observed(live) or updated < wanted or available < wanted:
-        return State("waiting", f"{min(updated, available)} of {wanted} new pods are available")
+    renewed = _renewed(live, wanted)
+    if not _observed(live) or updated < renewed or available < wanted:
+        counted = min(updated, available) if renewed else available
+        return State("waiting", f"{counted} of {wanted} {'new ' if renewed else ''}pods are available")
     return READY
 
 

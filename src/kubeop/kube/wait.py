@@ -1,7 +1,7 @@
 """Waiting until objects are ready, by watch, and no longer than there is hope.
 
-A workload whose pods cannot start (an image that is not there, a crash loop, a quota that forbids them) fails at once
-with pod, container and reason, instead of when the time is over.
+A workload or a bare pod whose containers cannot start (an image that is not there, a crash loop, a quota that forbids
+them) fails at once with pod, container and reason, instead of when the time is over.
 """
 
 from __future__ import annotations
@@ -144,10 +144,13 @@ class _Waiting:
 
     def _forbidden(self, key: Key, owner: Object) -> str:
         """A controller that may not make a pod says so in an event only (Deployments: in a condition)."""
-        if owner["kind"] == "Deployment" or any(_made_by(pod, key) for pod in self._pods.values()):
+        if owner["kind"] in ("Deployment", "Pod") or any(_made_by(pod, key) for pod in self._pods.values()):
             return ""
         uid, namespace = owner["metadata"]["uid"], owner["metadata"]["namespace"]
-        events = self._client.list("v1", "Event", namespace, field_selector=f"involvedObject.uid={uid}")
+        try:
+            events = self._client.list("v1", "Event", namespace, field_selector=f"involvedObject.uid={uid}")
+        except ClusterError:  # the events are a help, not needed
+            return ""
         found = [event for event in events if event.get("reason") == "FailedCreate"]
         return f"FailedCreate: {found[-1].get('message', '')}" if found else ""
 

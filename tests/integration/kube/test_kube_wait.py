@@ -7,6 +7,7 @@ import uuid
 import pytest
 import urllib3
 import yaml
+from waiting import eventually
 
 from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, WaitError
 from kubeop.kube.apply import apply
@@ -91,6 +92,40 @@ def test_a_crash_loop_is_told_with_its_last_words(kube, namespace, image):
     said, _ = waited(kube, deployment(namespace, image, args=["/not-there"], readinessProbe=probe), 240)
     assert "CrashLoopBackOff" in said
     assert "last log line: " in said
+
+
+def test_a_bare_pod_that_cannot_start_is_told_at_once(kube, namespace, image):
+    def bare(name, **container):
+        metadata = {"name": name, "namespace": namespace}
+        containers = [{"name": "c", "image": image, "imagePullPolicy": "Never", **container}]
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
+
+    said, seconds = waited(kube, bare("gone", image="localhost/not-there:1"))
+    assert said.startswith(
+        f"Pod gone in namespace {namespace} will not become ready: container c of pod gone: ErrImage"
+    )
+    assert seconds < 60
+    probe = {"httpGet": {"path": "/", "port": 9}, "periodSeconds": 1}
+    said, _ = waited(kube, bare("crashing", args=["/not-there"], readinessProbe=probe), 240)
+    assert "container c of pod crashing: CrashLoopBackOff" in said
+    assert waited(kube, bare("well"))[0] == ""
+
+
+def test_who_may_read_neither_events_nor_replica_sets_waits_all_the_same(kube, namespace, image, limited):
+    role = kube.get("rbac.authorization.k8s.io/v1", "Role", "limited", namespace)
+    role["rules"] += [
+        {"apiGroups": ["", "apps", "batch"], "resources": [name], "verbs": ["get", "list", "watch"]}
+        for name in ("pods", "deployments", "jobs")
+    ]
+    kube.replace(role)
+    broken = deployment(namespace, "localhost/not-there:1", imagePullPolicy="Never")
+    suspended = job(namespace, image)
+    suspended["spec"]["suspend"] = True  # no pods, so that one looks for events
+    apply(kube, [broken, suspended], field_manager=MANAGER)
+    eventually(lambda: kube.list("v1", "Pod", namespace, label_selector="app=d"), "pods")
+    for one in broken, suspended:
+        with pytest.raises(WaitError, match="Not ready after 8 s"):
+            wait_ready(limited, [one], 8)
 
 
 def test_a_quota_that_forbids_pods_is_told(kube, namespace, image):

@@ -17,6 +17,16 @@ def deployment(generation=1, replicas=2, **status):
     return obj("apps/v1", "Deployment", {"observedGeneration": 1, **status}, {"replicas": replicas}, generation)
 
 
+def stateful_set(strategy, **status):
+    spec = {"replicas": 3, "updateStrategy": strategy}
+    return obj("apps/v1", "StatefulSet", {"observedGeneration": 1, **status}, spec)
+
+
+def daemon_set(strategy, **status):
+    status = {"observedGeneration": 1, "desiredNumberScheduled": 3, **status}
+    return obj("apps/v1", "DaemonSet", status, {"updateStrategy": {"type": strategy}})
+
+
 def condition(kind, status, reason="", message="", **more):
     return {"conditions": [{"type": kind, "status": status, "reason": reason, "message": message, **more}]}
 
@@ -34,6 +44,17 @@ def condition(kind, status, reason="", message="", **more):
         (obj("apps/v1", "StatefulSet", {"updatedReplicas": 1, "readyReplicas": 1, "observedGeneration": 1}), "ready"),
         (obj("apps/v1", "StatefulSet", {"updatedReplicas": 1, "observedGeneration": 1}), "waiting"),
         (obj("apps/v1", "DaemonSet", {"observedGeneration": 1, "desiredNumberScheduled": 1}), "waiting"),
+        (stateful_set({"type": "OnDelete"}, updatedReplicas=0, readyReplicas=3), "ready"),
+        (stateful_set({"type": "OnDelete"}, updatedReplicas=0, readyReplicas=2), "waiting"),
+        (stateful_set({"rollingUpdate": {"partition": 2}}, updatedReplicas=1, readyReplicas=3), "ready"),
+        (stateful_set({"rollingUpdate": {"partition": 2}}, updatedReplicas=0, readyReplicas=3), "waiting"),
+        (stateful_set({"rollingUpdate": {"partition": 2}}, updatedReplicas=1, readyReplicas=2), "waiting"),
+        (stateful_set({"rollingUpdate": {"partition": 9}}, updatedReplicas=0, readyReplicas=3), "ready"),
+        (stateful_set({"rollingUpdate": {"partition": 0}}, updatedReplicas=2, readyReplicas=3), "waiting"),
+        (daemon_set("OnDelete", updatedNumberScheduled=0, numberAvailable=3), "ready"),
+        (daemon_set("OnDelete", updatedNumberScheduled=0, numberAvailable=2), "waiting"),
+        (daemon_set("RollingUpdate", updatedNumberScheduled=2, numberAvailable=3), "waiting"),
+        (daemon_set("RollingUpdate", updatedNumberScheduled=3, numberAvailable=3), "ready"),
         (obj("batch/v1", "Job", condition("Complete", "True")), "ready"),
         (obj("batch/v1", "Job", condition("Failed", "True", "BackoffLimitExceeded")), "failed"),
         (obj("batch/v1", "Job"), "waiting"),
