@@ -42,6 +42,7 @@ class Api:
 
     def __init__(self, settings):
         self.app = create_app(settings, reconcile=False)
+        self.app.openapi()  # builds the routes: a service does so in its one loop, the threads here would race
         self.services = self.app.state.services
         self.token = tokens.issue(self.services.signing_keys, subject="t", role="admin", ttl_seconds=600)
 
