@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installed import ROOT, Platform
+from installed import ROOT, Platform, in_diff
 
 from kubeop import devcluster, names
 from kubeop.devcluster import builds
@@ -52,8 +52,10 @@ def platform(cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFacto
         if first:
             assert "kind: Deployment" in foretold.stdout, foretold.stdout
             assert client.get(*manager) is None
-    run = made.playbook("site")
+    run = made.playbook("site", "--diff")
     assert run.returncode == 0, run.stdout + run.stderr
+    if first:
+        assert in_diff(run, "Run the manager") == in_diff(foretold, "Run the manager") != []
     return made
 
 

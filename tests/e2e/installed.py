@@ -67,3 +67,9 @@ def changed(run: subprocess.CompletedProcess[str]) -> int:
     recap = list(RECAP.finditer(run.stdout))
     assert recap, run.stdout + run.stderr
     return sum(int(host["changed"]) for host in recap)
+
+
+def in_diff(run: subprocess.CompletedProcess[str], task: str) -> list[str]:
+    """The objects in the diff of a role's task, in its order."""
+    _, _, after = run.stdout.partition(f" : {task}] *")
+    return re.findall(r"^[+-]--- # (.+)$", after.partition("\nTASK [")[0], re.MULTILINE)

@@ -22,6 +22,7 @@ from kubeop.crypto.keyring import generate_key
 from kubeop.kube.client import Client
 from kubeop.kube.tunnel import open_tunnel
 from kubeop.manager.client import ManagerClient
+from kubeop.manifests.common import restricted_container, restricted_pod
 
 MODULES = tuple(sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")))
 # Run in check mode only, and why.
@@ -29,10 +30,17 @@ CHECK_ONLY = {"manager": "it would take settings from the manager that the other
 # What is random, so that the diffs of a check and of the run after it cannot be the same.
 RANDOM_DIFF = {"seal": "a token is new each time"}
 WEBHOOKS = "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"
-NAMESPACES = ("team-a", "team-b", "ingress")
-REGISTERED, LEAVING, TENANT = "local", "leaving", "examples"
+NAMESPACES = ("team-a", "team-b", "ingress", "staging")
+REGISTERED, LEAVING, COMING, TENANT = "local", "leaving", "coming", "examples"
+ROLLING = "examples-rolling"
 OVERLAY = "configMapGenerator: [{name: overlay, namespace: default, literals: [a=b]}]\n"
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-file, namespace: default}\n"
+STAGED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: staged, namespace: staging, labels: {app: web}}\n"
+FILES = (
+    ("manifests", "a.yaml", MANIFEST),
+    ("overlay", "kustomization.yaml", OVERLAY),
+    ("staging", "a.yaml", STAGED),
+)
 
 
 def examples(name: str) -> list[dict[str, Any]]:
@@ -63,7 +71,7 @@ def put_in(value: Any, words: dict[str, str]) -> Any:
 def words(platform: Platform, governed: Client, tmp_path: Path) -> Iterator[dict[str, str]]:
     """What the examples' names stand for here; files, namespaces and registrations that they begin with are there."""
     kubeconfig = platform.environment["KUBECONFIG"]
-    for folder, file, text in (("manifests", "a.yaml", MANIFEST), ("overlay", "kustomization.yaml", OVERLAY)):
+    for folder, file, text in FILES:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / file).write_text(text)
     (tmp_path / "sealed.yml").write_text("---\n")
@@ -83,6 +91,7 @@ def words(platform: Platform, governed: Client, tmp_path: Path) -> Iterator[dict
     governed.create(
         {"apiVersion": api_version, "kind": kind, "metadata": {"name": "policy-webhook"}, "webhooks": [hook]}
     )
+    governed.create(rolling(platform.images["webhook"]))
     try:
         with open_tunnel(governed, names.PLATFORM_NAMESPACE, names.MANAGER, names.MANAGER_PORT) as url:
             key = tokens.SigningKeys.parse(state(platform, "jwt_signing_key"))
@@ -96,22 +105,46 @@ def words(platform: Platform, governed: Client, tmp_path: Path) -> Iterator[dict
                 "registry.example.com/kubeop/controller:0.2.0": platform.images["controller"],
                 "registry.example.com/kubeop/webhook:0.2.0": platform.images["webhook"],
                 "eu-1": REGISTERED,
+                "kubeop-operator": ROLLING,
                 "acme": TENANT,
                 "manifests": str(tmp_path / "manifests"),
+                "manifests/staging": str(tmp_path / "staging"),
                 "overlays/eu": str(tmp_path / "overlay"),
                 "inventories/example/group_vars/all/sealed.yml": str(tmp_path / "sealed.yml"),
             }
-            manager.delete_cluster(LEAVING)
+            for name in (LEAVING, COMING):
+                manager.delete_cluster(name)
             for tenant in manager.tenants(REGISTERED, TENANT):
                 for project in manager.projects(tenant_id=tenant["id"]):
                     manager.delete_project(project["id"])
     finally:
         governed.delete(api_version, kind, "policy-webhook")
+        governed.delete("apps/v1", "Deployment", ROLLING, names.PLATFORM_NAMESPACE)
         for name in NAMESPACES:
             governed.delete("v1", "Namespace", name)
         for found in governed.list("v1", "ConfigMap", "default"):
             if found["metadata"]["name"].startswith(("motd", "overlay", "from-file")):
                 governed.delete("v1", "ConfigMap", found["metadata"]["name"], "default")
+
+
+def rolling(image: str) -> dict[str, Any]:
+    """A Deployment in the operator's place, which runs another image than the example wants."""
+    labels = {"app": ROLLING}
+    container = {"name": "operator", "image": image, "command": ["sleep", "infinity"], "imagePullPolicy": "Never"}
+    pod = {
+        "securityContext": restricted_pod(),
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container | {"securityContext": restricted_container()}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": ROLLING, "namespace": names.PLATFORM_NAMESPACE},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
 
 
 def state(platform: Platform, name: str) -> str:
@@ -120,7 +153,8 @@ def state(platform: Platform, name: str) -> str:
 
 def tasks(words: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Module, the way it is run, and the task."""
-    for module in sorted(MODULES, key=lambda name: (name.startswith("project"), name)):  # a project needs its tenant
+    # A project needs its tenant; all of them in one task would leave nothing to change for the others.
+    for module in sorted(MODULES, key=lambda name: (name == "tenancy", name.startswith("project"), name)):
         for example in examples(module):
             task = put_in(example, words) | {"ignore_errors": True}
             arguments = task.get(f"kubeop.platform.{module}")
@@ -129,6 +163,8 @@ def tasks(words: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
                 continue
             if arguments.get("state") == "absent":
                 arguments["name"] = LEAVING
+            elif module == "cluster":  # a new one, for that under test is registered already
+                arguments |= {"name": COMING, "auto_bootstrap": False, "wait_seconds": 0}
             yield module, "check", task | {"check_mode": True, "diff": True}
             if module not in CHECK_ONLY:
                 yield module, "run", task | {"diff": True}
@@ -153,7 +189,7 @@ def test_the_examples_of_every_module_run(platform: Platform, words: dict[str, s
     assert len(results) == len(every)
     assert {module for module, _, _ in every} == set(MODULES)
 
-    wrong, checked = [], {}
+    wrong, checked, changing = [], {}, set()
     for (module, way, task), result in zip(every, results, strict=True):
         what = f"{module}, {task['name']!r}, {way}"
         if result.get("failed"):
@@ -166,6 +202,10 @@ def test_the_examples_of_every_module_run(platform: Platform, words: dict[str, s
             wrong.append(f"{what}: changed is {result['changed']}, and was not in check mode")
         elif way == "run" and module not in RANDOM_DIFF and result["diff"] != checked["diff"]:
             wrong.append(f"{what}: the diff was another in check mode: {checked['diff']} and {result['diff']}")
+        if way == "run" and result.get("changed"):
+            changing.add(module)
     assert not wrong, "\n".join(wrong)
+    # Or nothing is compared with nothing. The tenant is there on a cluster that an earlier session has left running.
+    assert changing | {"tenant"} == {module for module, way, _ in every if way == "run"}
     keys = [state(platform, name).partition(":")[2] for name in ("jwt_signing_key", "kms_master_key")]
     assert not [secret for secret in (*keys, "hunter2", "PRIVATE KEY") if secret in json.dumps(results)]

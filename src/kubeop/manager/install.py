@@ -86,13 +86,15 @@ def install(client: Client, wanted: Installation, *, dry_run: bool = False, time
     if dry_run:
         # At once, since the server can only try what has a namespace: a plan knows of the one that it makes itself.
         changes = _apply(client, [*before, *rest], dry_run=True).changes
-        changes += _migrate(client, wanted, dry_run=True, timeout_seconds=timeout_seconds)
+        first, last = changes[: len(before)], changes[len(before) :]
+        migrated = _migrate(client, wanted, dry_run=True, timeout_seconds=timeout_seconds)
     else:
-        changes = _apply(client, before, dry_run=False).changes
-        changes += _migrate(client, wanted, dry_run=False, timeout_seconds=timeout_seconds)
-        changes += _apply(client, rest, dry_run=False).changes
+        first = _apply(client, before, dry_run=False).changes
+        migrated = _migrate(client, wanted, dry_run=False, timeout_seconds=timeout_seconds)
+        last = _apply(client, rest, dry_run=False).changes
         wait_ready(client, [item for item in rest if item["kind"] == "Deployment"], timeout_seconds)
-    return Installed(ApplyResult(changes, dry_run), service_url(client, names.PLATFORM_NAMESPACE, names.MANAGER))
+    done = ApplyResult((*first, migrated, *last), dry_run)
+    return Installed(done, service_url(client, names.PLATFORM_NAMESPACE, names.MANAGER))
 
 
 def _apply(client: Client, objects: list[Object], *, dry_run: bool) -> ApplyResult:
@@ -100,7 +102,7 @@ def _apply(client: Client, objects: list[Object], *, dry_run: bool) -> ApplyResu
     return apply(client, objects, field_manager=names.FIELD_MANAGER_ANSIBLE, force=True, dry_run=dry_run)
 
 
-def _migrate(client: Client, wanted: Installation, *, dry_run: bool, timeout_seconds: float) -> tuple[Change, ...]:
+def _migrate(client: Client, wanted: Installation, *, dry_run: bool, timeout_seconds: float) -> Change:
     """Run the migrations, unless they have succeeded with this image on this database."""
     job = migrations_job(image=wanted.image, pull_policy=wanted.pull_policy, version=wanted.version)
     job["metadata"]["annotations"][_DATABASE_ANNOTATION] = wanted.checksum("KUBEOP_DB_URL")
@@ -117,7 +119,7 @@ def _migrate(client: Client, wanted: Installation, *, dry_run: bool, timeout_sec
             _replace(client, found, job, timeout_seconds)
     if not dry_run:
         wait_ready(client, [job], timeout_seconds)
-    return (change,)
+    return change
 
 
 def _replace(client: Client, found: Object | None, job: Object, timeout_seconds: float) -> None:
