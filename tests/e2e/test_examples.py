@@ -95,7 +95,8 @@ def words(platform: Platform, governed: Client, tmp_path: Path) -> Iterator[dict
     try:
         with open_tunnel(governed, names.PLATFORM_NAMESPACE, names.MANAGER, names.MANAGER_PORT) as url:
             key = tokens.SigningKeys.parse(state(platform, "jwt_signing_key"))
-            manager = ManagerClient(url, tokens.issue(key, subject="e2e", role="admin", ttl_seconds=600))
+            token = tokens.issue(key, subject="e2e", role="admin", ttl_seconds=600)
+            manager = ManagerClient(url, token)
             manager.register_cluster(LEAVING, Path(kubeconfig).read_bytes(), auto_bootstrap=False)
             yield {
                 "/etc/kubeop/eu-1.kubeconfig": kubeconfig,
@@ -112,6 +113,7 @@ def words(platform: Platform, governed: Client, tmp_path: Path) -> Iterator[dict
                 "overlays/eu": str(tmp_path / "overlay"),
                 "inventories/example/group_vars/all/sealed.yml": str(tmp_path / "sealed.yml"),
             }
+            manager = ManagerClient(url, token)  # anew, for the manager has hung up the idle connection by now
             for name in (LEAVING, COMING):
                 manager.delete_cluster(name)
             for tenant in manager.tenants(REGISTERED, TENANT):
