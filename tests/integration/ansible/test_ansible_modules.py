@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pausing import pause_image
 from playing import Play
 
-from kubeop.devcluster import builds
 from kubeop.kube.client import Client
 
 
@@ -98,8 +98,7 @@ def test_apply_masks_secrets(play: Play, kube: Client, tenant: str) -> None:
 
 
 def test_rollout_is_taken_back_when_it_fails(play: Play, kube: Client, tenant: str) -> None:
-    pause = next(module for module in builds.MODULES if module.name == "pause")  # on every node, and it stays up
-    image = f"localhost/kubeop/pause:{builds.version(pause)}"
+    image = pause_image()
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

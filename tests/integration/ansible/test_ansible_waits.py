@@ -7,20 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pausing import pause_image
 from playing import Play
 
 from kubeop.kube.client import Client
 
 # What needs a process of its own has the same arguments.
 BESIDE = {"environment": {"LC_ALL": "C.UTF-8"}}
-
-
-@pytest.fixture
-def image(kube: Client) -> str:
-    """An image that every embedded cluster has, CoreDNS, a server."""
-    found = kube.get("apps/v1", "Deployment", "coredns", "kube-system")
-    assert found is not None
-    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 @pytest.fixture
@@ -44,8 +37,9 @@ def deployment(name: str, image: str, pull: str = "IfNotPresent") -> dict[str, A
     }
 
 
-def test_what_was_applied_is_waited_for(play: Play, kube: Client, workload: str, image: str) -> None:
-    good = {"definitions": [{"apiVersion": "v1", "kind": "List", "items": [deployment(workload, image)]}], "wait": True}
+def test_what_was_applied_is_waited_for(play: Play, kube: Client, workload: str) -> None:
+    items = [deployment(workload, pause_image())]
+    good = {"definitions": [{"apiVersion": "v1", "kind": "List", "items": items}], "wait": True}
     checked, first, second = play(
         {"kubeop.platform.apply": good, "check_mode": True},
         {"kubeop.platform.apply": good},

@@ -7,6 +7,7 @@ import uuid
 import pytest
 import urllib3
 import yaml
+from pausing import pause_image
 from waiting import eventually
 
 from kubeop.errors import ApiError, ClusterError, ClusterUnreachable, WaitError
@@ -23,7 +24,7 @@ SCRIPT = [sys.executable, "-c", "from kubeop.cli.main import main; main()"]
 
 @pytest.fixture(scope="session")
 def image(cluster):
-    """An image that every embedded cluster has, CoreDNS: a server, and with `-version` a command that ends."""
+    """An image that every embedded cluster has, CoreDNS: it ends soon, with `-version` well."""
     with Client.from_kubeconfig(cluster.kubeconfig) as client:
         deployment = client.get("apps/v1", "Deployment", "coredns", "kube-system")
     return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -108,7 +109,7 @@ def test_a_bare_pod_that_cannot_start_is_told_at_once(kube, namespace, image):
     probe = {"httpGet": {"path": "/", "port": 9}, "periodSeconds": 1}
     said, _ = waited(kube, bare("crashing", args=["/not-there"], readinessProbe=probe), 240)
     assert "container c of pod crashing: CrashLoopBackOff" in said
-    assert waited(kube, bare("well"))[0] == ""
+    assert waited(kube, bare("well", image=pause_image()))[0] == ""
 
 
 def test_who_may_read_neither_events_nor_replica_sets_waits_all_the_same(kube, namespace, image, limited):
@@ -166,11 +167,11 @@ def command(cluster, path, *objects, seconds=60):
     return subprocess.run([*SCRIPT, "apply", *arguments], capture_output=True, text=True, check=False)
 
 
-def test_the_items_of_a_list_are_waited_for(cluster, kube, namespace, image, tmp_path):
+def test_the_items_of_a_list_are_waited_for(cluster, kube, namespace, tmp_path):
     def in_list(obj):
         return {"apiVersion": "v1", "kind": "List", "items": [obj]}
 
-    done = command(cluster, tmp_path / "a.yaml", in_list(deployment(namespace, image)))
+    done = command(cluster, tmp_path / "a.yaml", in_list(deployment(namespace, pause_image())))
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Everything is ready.\n")
     assert kube.get("apps/v1", "Deployment", "d", namespace)["status"]["availableReplicas"] == 1
