@@ -211,7 +211,7 @@ class Transport:
         reauthenticated = False
         while True:
             sent = self._credentials.headers()
-            own = self._headers | dict(sent)
+            own = self._headers | sent
             try:
                 raw = self._send("GET", target, own, None, read_seconds=read_seconds, preload=False)
                 if raw.status == 200:

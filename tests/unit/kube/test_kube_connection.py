@@ -9,10 +9,10 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pointing import kubeconfig
 
 from kubeop import __version__
 from kubeop.errors import ClusterUnreachable, KubeconfigError
-from kubeop.kube.kubeconfig import load
 from kubeop.kube.transport import RetryPolicy, Transport
 
 SECONDS = 1.0  # the transport's timeout
@@ -74,19 +74,7 @@ def wire():
 
 
 def connect(url, token="t0ken"):
-    return Transport(
-        load(
-            {
-                "kind": "Config",
-                "current-context": "x",
-                "clusters": [{"name": "x", "cluster": {"server": url}}],
-                "users": [{"name": "x", "user": {"token": token}}],
-                "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-            }
-        ),
-        timeout_seconds=SECONDS,
-        retry=RetryPolicy(0, 0, 0),
-    )
+    return Transport(kubeconfig(url, {"token": token}), timeout_seconds=SECONDS, retry=RetryPolicy(0, 0, 0))
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import threading
 import time
 
 import pytest
+from pointing import kubeconfig
 from proxying import Proxy
 
 from kubeop.errors import ApiError, ClusterUnreachable, KubeconfigError
 from kubeop.kube.client import Client
-from kubeop.kube.kubeconfig import load
 from kubeop.kube.transport import RetryPolicy, Stop, Transport
 from kubeop.kube.watch import follow
 
@@ -69,18 +69,6 @@ def server():
     found = Server()
     yield found
     found.close()
-
-
-def kubeconfig(url, user=None):
-    return load(
-        {
-            "kind": "Config",
-            "current-context": "x",
-            "clusters": [{"name": "x", "cluster": {"server": url}}],
-            "users": [{"name": "x", "user": user or {"token": "t0ken"}}],
-            "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        }
-    )
 
 
 @pytest.fixture
